@@ -1,0 +1,122 @@
+#include "isa.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace fastconv {
+
+// One line an instruction set: its table, and the level a processor must have.
+#if defined(__x86_64__)
+#define FASTCONV_FOR_EACH_ISA(X) X(isa_x86_64_v2, 2) X(isa_x86_64_v3, 3) X(isa_x86_64_v4, 4)
+#elif defined(__aarch64__)
+#define FASTCONV_FOR_EACH_ISA(X) X(isa_neon, 0)
+#else
+#define FASTCONV_FOR_EACH_ISA(X) X(isa_generic, 0)
+#endif
+
+#define FASTCONV_DECLARE(table, level) extern const KernelTable table;
+FASTCONV_FOR_EACH_ISA(FASTCONV_DECLARE)
+#undef FASTCONV_DECLARE
+
+namespace {
+
+struct Entry {
+    const KernelTable* table;
+    int level;
+};
+
+#define FASTCONV_ENTRY(table, level) {&table, level},
+const Entry entries[] = {FASTCONV_FOR_EACH_ISA(FASTCONV_ENTRY)};
+#undef FASTCONV_ENTRY
+
+int processor_level() {
+#if defined(__x86_64__)
+    X86Features f{};
+    uint32_t eax, ebx, ecx, edx;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) f.leaf1_ecx = ecx, f.leaf1_edx = edx;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) f.leaf7_ebx = ebx;
+    if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx)) f.extended1_ecx = ecx;
+    if (f.leaf1_ecx & bit_OSXSAVE) {
+        uint32_t low, high;
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        f.xcr0 = (uint64_t(high) << 32) | low;
+    }
+    return x86_level(f);
+#else
+    return 0;
+#endif
+}
+
+std::string names(const std::vector<const KernelTable*>& tables) {
+    std::string text;
+    for (const auto* t : tables) text += (text.empty() ? "" : ", ") + std::string(t->name);
+    return text;
+}
+
+std::atomic<const KernelTable*> current{nullptr};
+
+}  // namespace
+
+int x86_level(const X86Features& f) {
+    const auto has = [](uint32_t reg, std::initializer_list<int> bits) {
+        for (const int b : bits)
+            if (!(reg >> b & 1)) return false;
+        return true;
+    };
+    // Bits as the Intel and AMD manuals number them.
+    if (!has(f.leaf1_edx, {0, 8, 15, 23, 24, 25, 26})) return 0;         // FPU, CX8, CMOV, MMX, FXSR, SSE, SSE2
+    if (!has(f.leaf1_ecx, {0, 9, 13, 19, 20, 23})) return 1;             // SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT
+    if (!has(f.extended1_ecx, {0})) return 1;                            // LAHF
+    if (!has(f.leaf1_ecx, {12, 22, 27, 28, 29})) return 2;               // FMA, MOVBE, OSXSAVE, AVX, F16C
+    if (!has(f.leaf7_ebx, {3, 5, 8}) || !has(f.extended1_ecx, {5})) return 2;  // BMI1, AVX2, BMI2; LZCNT
+    if ((f.xcr0 & 0x06) != 0x06) return 2;                               // XMM and YMM saved
+    if (!has(f.leaf7_ebx, {16, 17, 28, 30, 31})) return 3;               // AVX-512 F, DQ, CD, BW, VL
+    if ((f.xcr0 & 0xe6) != 0xe6) return 3;                               // mask registers and ZMM saved
+    return 4;
+}
+
+std::vector<const KernelTable*> built_isas() {
+    std::vector<const KernelTable*> tables;
+    for (const auto& e : entries) tables.push_back(e.table);
+    return tables;
+}
+
+std::vector<const KernelTable*> usable_isas() {
+    const int level = processor_level();
+    std::vector<const KernelTable*> usable;
+    for (const auto& e : entries)
+        if (e.level <= level) usable.push_back(e.table);
+    if (usable.empty()) throw std::runtime_error("this processor lacks the instruction set " + names(built_isas()).substr(0, 9));
+    const char* wanted = std::getenv("FASTCONV_ISA");
+    if (!wanted || !*wanted) return usable;
+    size_t keep = 0;
+    for (size_t i = 0; i < usable.size(); ++i)
+        if (usable[i]->name == std::string(wanted)) keep = i + 1;
+    if (keep) return {usable.begin(), usable.begin() + keep};
+    for (const auto* t : built_isas())
+        if (t->name == std::string(wanted)) return usable;  // more than this processor has: it can only lower
+    throw std::invalid_argument("FASTCONV_ISA='" + std::string(wanted) + "': expected one of " + names(built_isas()));
+}
+
+const KernelTable& current_isa() {
+    const KernelTable* table = current.load(std::memory_order_relaxed);
+    if (!table) {
+        table = usable_isas().back();
+        current.store(table, std::memory_order_relaxed);
+    }
+    return *table;
+}
+
+void set_current_isa(const std::string& name) {
+    const auto usable = usable_isas();
+    for (const auto* t : usable)
+        if (t->name == name) return current.store(t, std::memory_order_relaxed);
+    throw std::invalid_argument("name='" + name + "': expected an instruction set usable here: " + names(usable));
+}
+
+}  // namespace fastconv

@@ -1,0 +1,134 @@
+// The contract between plans and kernels: plain data, decided at plan time, read by every instruction set's unit.
+//
+// Axes are always depth, height, width; 1-D and 2-D problems have extents of one in front. A layout is nothing but
+// strides: channels first (NCHW) has w_stride 1, channels last (NHWC) has c_stride 1. Strides count elements.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastconv {
+
+enum class Activation : int { none, clamp, leaky_relu, sigmoid, tanh, silu };
+
+// A dense tensor: element (n, c, d, h, w) lies at data[n * n_stride + c * c_stride + d * stride[0] + ...].
+struct TensorShape {
+    int64_t size[3];
+    int64_t n_stride, c_stride, stride[3];
+};
+
+template <class T>
+struct Epilogue {
+    const T* bias;  // one per output channel, or null
+    Activation activation;
+    T low, high;  // clamp: the bounds; leaky_relu: low is the slope
+};
+
+template <class T>
+struct ConvArgs {
+    const T* x;
+    const T* weights;  // packed as the algorithm wants it, see its header
+    T* y;
+    Epilogue<T> epilogue;
+
+    TensorShape in, out;
+    bool channels_first;
+    int64_t groups, group_in, group_out;  // channels of one group
+    int64_t kernel[3], step[3], dilation[3], before[3];
+
+    const int64_t* offsets;  // direct: where tap-and-channel k lies, relative to a pixel's first tap
+
+    // A task is one cell of a grid: image and group, block of output channels, block of pixels (or tiles, or rows).
+    int64_t channel_blocks, channel_block;  // how many, and channels in each
+    int64_t pixel_blocks, pixel_block;      // how many in one image, and pixels (tiles, rows) in each
+
+    int64_t reduction;        // products in one sum: kernel extent times channels of a group
+    int64_t reduction_block;  // im2col: how many of them a panel of patches holds at a time
+};
+
+enum class PoolKind : int { maximum, average };
+
+// Window o of an axis covers input positions first[o], first[o] + dilation, ...: taps[o] of them lie inside the input.
+struct PoolAxis {
+    const int64_t* first;
+    const int64_t* taps;
+    const int64_t* divisor;  // average: positions counted, padding included where the caller asked for that
+    int64_t dilation;
+};
+
+template <class T>
+struct PoolArgs {
+    const T* x;
+    T* y;
+    int64_t* indices;  // maximum: where in the spatial volume it was, if with_indices
+    bool with_indices;
+    PoolKind kind;
+    TensorShape in, out;
+    bool channels_first;
+    int64_t channels;
+    PoolAxis axis[3];
+    int64_t fixed_divisor;  // average: 0, or what to divide by instead
+    int64_t row_blocks, row_block;  // output rows (depth and height flattened) of one image in a task
+};
+
+// y[r, o] = f(bias[o] + sum_k x[r, k] * w[o, k]) for contiguous matrices.
+template <class T>
+struct LinearArgs {
+    const T* x;
+    const T* weights;
+    T* y;
+    Epilogue<T> epilogue;
+    int64_t rows, in, out;
+    int64_t row_blocks, row_block;  // rows of x in a task; its outputs are one vector
+};
+
+// y[i] = f(x[i]) for contiguous arrays.
+template <class T>
+struct MapArgs {
+    const T* x;
+    T* y;
+    Epilogue<T> f;
+};
+
+// Softmax over the middle axis of a contiguous (outer, length, inner) array.
+template <class T>
+struct SoftmaxArgs {
+    const T* x;
+    T* y;
+    int64_t length, inner;
+};
+
+// A kernel does one task of a plan, in a workspace of its own whose size in bytes depends on the arguments alone.
+template <class T>
+struct ConvKernel {
+    void (*run)(const ConvArgs<T>&, int64_t task, void* workspace);
+    int64_t (*workspace)(const ConvArgs<T>&);
+};
+template <class T>
+struct PoolKernel {
+    void (*run)(const PoolArgs<T>&, int64_t task, void* workspace);
+    int64_t (*workspace)(const PoolArgs<T>&);
+};
+
+// What one instruction set offers for one element type.
+template <class T>
+struct Kernels {
+    int lanes, tile_rows, tile_vectors;
+
+    ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
+    PoolKernel<T> pool;
+    void (*linear)(const LinearArgs<T>&, int64_t task);
+    void (*map)(const MapArgs<T>&, int64_t begin, int64_t end);
+    void (*softmax)(const SoftmaxArgs<T>&, int64_t outer);
+
+    // Runs a chain of multiply-adds that no memory or dependency slows down; returns how many operations it did.
+    int64_t (*peak)(int64_t rounds, T* sink);
+};
+
+struct KernelTable {
+    const char* name;
+    Kernels<float> f32;
+    Kernels<double> f64;
+};
+
+}  // namespace fastconv

@@ -1,0 +1,204 @@
+// Depthwise convolution: one input channel a group, any multiplier, kernel extent, stride and dilation.
+//
+//     y[n, g * multiplier + q, o] = sum over taps t of x[n, g, o * stride + t * dilation - before] * w[g, q, t]
+//
+// Channels first, pixels in lanes. Input rows are copied once into a ring of lines with their padding in place and, for
+// stride s, split into s phases (column j goes to phase j % s), so that every tap of every stride reads neighbours.
+//     Task: image, group, multiple, block of output rows. Weights as they come: [group][multiple][kd][kh][kw].
+//     Workspace: offset of each tap in a line, the input row each line holds, the lines.
+// Channels last, channels in lanes; padding is skipped.
+//     Task: image, block of output rows. Packed weights: [multiple][kd][kh][kw][group].
+#pragma once
+
+#include "epilogue.hpp"
+#include "grid.hpp"
+#include "tile.hpp"
+
+namespace fastconv {
+namespace {
+
+constexpr int64_t depthwise_columns = 512;  // outputs of a row worked on at a time: bounds the workspace
+
+template <class T>
+struct DepthwiseLines {
+    int64_t columns, phase, line, lines_high, lines;  // extents of the ring, in elements and lines
+    int64_t offsets, held, data, bytes;               // where its parts lie, in bytes
+
+    explicit DepthwiseLines(const ConvArgs<T>& a) {
+        const int64_t step = a.step[2], reach = (a.kernel[2] - 1) * a.dilation[2];
+        columns = min_of(a.out.size[2], depthwise_columns);
+        phase = (columns + tile_pitch_columns - 1) / tile_pitch_columns * tile_pitch_columns + reach / step + 1;
+        line = phase * step;
+        lines_high = (a.kernel[1] - 1) * a.dilation[1] + 1;
+        lines = lines_high * a.kernel[0];
+        offsets = 0;
+        held = a.kernel[2] * int64_t(sizeof(int64_t));
+        data = (held + lines * int64_t(sizeof(int64_t)) + vector_bytes - 1) / vector_bytes * vector_bytes;
+        bytes = data + lines * line * int64_t(sizeof(T));
+    }
+    static constexpr int64_t tile_pitch_columns = 4 * lanes<T>;
+};
+
+template <class T>
+int64_t depthwise_workspace(const ConvArgs<T>& a) {
+    return a.channels_first ? DepthwiseLines<T>(a).bytes : 0;
+}
+
+// One input row from padded column `left` on, split into phases.
+template <class T>
+inline void depthwise_load_line(const ConvArgs<T>& a, const DepthwiseLines<T>& ring, T* line, const T* row, int64_t left,
+                                int64_t width) {
+    const int64_t step = a.step[2];
+    for (int64_t p = 0; p < step; ++p) {
+        T* to = line + p * ring.phase;
+        const int64_t count = (width - p + step - 1) / step;
+        const Range valid = inside(left + p, step, max_of(count, 0), a.in.size[2]);
+        for (int64_t i = 0; i < valid.begin; ++i) to[i] = T(0);
+        const T* from = row + left + p;
+        if (step == 1)
+            for (int64_t i = valid.begin; i < valid.end; ++i) to[i] = from[i];
+        else
+            for (int64_t i = valid.begin; i < valid.end; ++i) to[i] = from[i * step];
+        for (int64_t i = valid.end; i < ring.phase; ++i) to[i] = T(0);  // lanes behind the last output read these
+    }
+}
+
+template <class T>
+inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* memory) {
+    constexpr int V = 4, L = lanes<T>;
+    const Cell at = cell_of(a, task);
+    const DepthwiseLines<T> ring(a);
+    char* bytes = static_cast<char*>(memory);
+    int64_t* offset = reinterpret_cast<int64_t*>(bytes + ring.offsets);
+    int64_t* held = reinterpret_cast<int64_t*>(bytes + ring.held);
+    T* lines = reinterpret_cast<T*>(bytes + ring.data);
+
+    const int64_t channel = at.group * a.group_out + at.channel_block;
+    const T* x = a.x + at.n * a.in.n_stride + at.group * a.in.c_stride;
+    const T* weights = a.weights + channel * a.reduction;
+    T* y = a.y + at.n * a.out.n_stride + channel * a.out.c_stride;
+    const Vec<T> bias = broadcast<T>(a.epilogue.bias ? a.epilogue.bias[channel] : T(0));
+
+    for (int64_t w = 0; w < a.kernel[2]; ++w)
+        offset[w] = w * a.dilation[2] % a.step[2] * ring.phase + w * a.dilation[2] / a.step[2];
+    const int64_t first = at.pixel_block * a.pixel_block;
+    const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
+    for (int64_t column = 0; column < a.out.size[2]; column += ring.columns) {
+        const int64_t columns = min_of(ring.columns, a.out.size[2] - column);
+        const int64_t left = column * a.step[2] - a.before[2];
+        const int64_t width = (columns - 1) * a.step[2] + (a.kernel[2] - 1) * a.dilation[2] + 1;
+        for (int64_t i = 0; i < ring.lines; ++i) held[i] = -1;
+        for (int64_t row = first; row < last; ++row) {
+            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+            const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
+            const int64_t top = oh * a.step[1] - a.before[1];
+            const auto line_of = [&](int64_t d, int64_t h) {
+                return d * ring.lines_high + (top + h * a.dilation[1]) % ring.lines_high;
+            };
+            for (int64_t d = kd.begin; d < kd.end; ++d)
+                for (int64_t h = kh.begin; h < kh.end; ++h) {
+                    const int64_t id = od * a.step[0] - a.before[0] + d * a.dilation[0], ih = top + h * a.dilation[1];
+                    const int64_t i = line_of(d, h), number = id * a.in.size[1] + ih;
+                    if (held[i] == number) continue;
+                    held[i] = number;
+                    depthwise_load_line(a, ring, lines + i * ring.line, x + id * a.in.stride[0] + ih * a.in.stride[1], left,
+                                        width);
+                }
+            T* to = y + od * a.out.stride[0] + oh * a.out.stride[1] + column;
+            for (int64_t i = 0; i < columns; i += V * L) {
+                Vec<T> sum[V] = {};
+                for (int64_t d = kd.begin; d < kd.end; ++d)
+                    for (int64_t h = kh.begin; h < kh.end; ++h) {
+                        const T* line = lines + line_of(d, h) * ring.line + i;
+                        const T* tap = weights + (d * a.kernel[1] + h) * a.kernel[2];
+                        for (int64_t w = 0; w < a.kernel[2]; ++w) {
+                            const Vec<T> weight = broadcast(tap[w]);
+#pragma GCC unroll 4
+                            for (int v = 0; v < V; ++v) sum[v] += weight * load(line + offset[w] + v * L);
+                        }
+                    }
+#pragma GCC unroll 4
+                for (int v = 0; v < V; ++v) {
+                    const int64_t j = i + v * L;
+                    const Vec<T> out = activate(a.epilogue, sum[v] + bias);
+                    if (columns - j >= L)
+                        store(to + j, out);
+                    else if (columns > j)
+                        store_partial(to + j, out, int(columns - j));
+                }
+            }
+        }
+    }
+}
+
+// Sums of output pixel (od, oh, ow), channels g, g + 1, ... of the groups, multiple q, `width` of them.
+template <class T, int V>
+inline void depthwise_pixel(const ConvArgs<T>& a, Vec<T>* sum, const T* x, int64_t od, int64_t oh, int64_t ow, int64_t q,
+                            int64_t g, int64_t width) {
+    const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh), kw = taps_inside(a, 2, ow);
+    const bool whole = width >= V * lanes<T>;
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[v] = Vec<T>{};
+    for (int64_t d = kd.begin; d < kd.end; ++d)
+        for (int64_t h = kh.begin; h < kh.end; ++h)
+            for (int64_t w = kw.begin; w < kw.end; ++w) {
+                const T* from = x + (od * a.step[0] - a.before[0] + d * a.dilation[0]) * a.in.stride[0] +
+                                (oh * a.step[1] - a.before[1] + h * a.dilation[1]) * a.in.stride[1] +
+                                (ow * a.step[2] - a.before[2] + w * a.dilation[2]) * a.in.stride[2] + g;
+                const int64_t tap = (d * a.kernel[1] + h) * a.kernel[2] + w;
+                const T* weights = a.weights + (q * a.reduction + tap) * a.groups + g;
+                if (whole) {
+                    const Columns<T> left{from, 0}, right{weights, 0};
+#pragma GCC unroll 4
+                    for (int v = 0; v < V; ++v) sum[v] += left.at(0, v) * right.at(0, v);
+                } else {
+                    const PartialColumns<T> left{from, 0, int(width)}, right{weights, 0, int(width)};
+#pragma GCC unroll 4
+                    for (int v = 0; v < V; ++v) sum[v] += left.at(0, v) * right.at(0, v);
+                }
+            }
+}
+
+template <class T>
+inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task) {
+    constexpr int V = 4, L = lanes<T>;
+    const int64_t n = task / a.pixel_blocks, first = task % a.pixel_blocks * a.pixel_block;
+    const T* x = a.x + n * a.in.n_stride;
+    const int64_t multiplier = a.group_out;
+    const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
+    for (int64_t row = first; row < last; ++row)
+        for (int64_t ow = 0; ow < a.out.size[2]; ++ow) {
+            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+            T* y = a.y + n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1] + ow * a.out.stride[2];
+            for (int64_t q = 0; q < multiplier; ++q)
+                for (int64_t g = 0; g < a.groups; g += V * L) {
+                    const int64_t width = min_of(a.groups - g, V * L);
+                    Vec<T> sum[V];
+                    depthwise_pixel<T, V>(a, sum, x, od, oh, ow, q, g, width);
+                    for (int v = 0; v < V && v * L < width; ++v) {
+                        const int count = clamp_lanes(width - v * L, L);
+                        const int64_t channel = (g + v * L) * multiplier + q;
+                        if (multiplier == 1) {
+                            if (a.epilogue.bias) sum[v] += load_partial(a.epilogue.bias + channel, count);
+                            store_partial(y + channel, activate(a.epilogue, sum[v]), count);
+                            continue;
+                        }
+                        if (a.epilogue.bias)
+                            for (int i = 0; i < count; ++i) sum[v][i] += a.epilogue.bias[channel + i * multiplier];
+                        const Vec<T> out = activate(a.epilogue, sum[v]);
+                        for (int i = 0; i < count; ++i) y[channel + i * multiplier] = out[i];
+                    }
+                }
+        }
+}
+
+template <class T>
+void depthwise(const ConvArgs<T>& a, int64_t task, void* workspace) {
+    if (a.channels_first)
+        depthwise_channels_first(a, task, workspace);
+    else
+        depthwise_channels_last(a, task);
+}
+
+}  // namespace
+}  // namespace fastconv

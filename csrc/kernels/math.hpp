@@ -1,0 +1,91 @@
+// exp, sigmoid, tanh on vectors, to a few units in the last place.
+//
+// x = n ln 2 + r with n an integer and |r| <= ln(2)/2, so e^x = 2^n (1 + p(r)) with p(r) = e^r - 1. The Taylor series of
+// p, cut where the next term is below a tenth of a unit in the last place, needs 7 terms in float32 and 13 in float64.
+// ln 2 is subtracted in two parts, the first with trailing zeros, so that r is exact even without fused multiply-add
+// (W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980).
+#pragma once
+
+#include "simd.hpp"
+
+namespace fastconv {
+namespace {
+
+template <class T>
+struct Float;
+
+template <>
+struct Float<float> {
+    using Int = int32_t;
+    static constexpr int mantissa = 23, bias = 127, terms = 7;
+    static constexpr float round = 0x1.8p23f;  // adding this leaves the nearest integer in the low bits
+    static constexpr float log2e = 0x1.715476p0f, ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
+    static constexpr float exp_min = -104.0f, exp_max = 89.0f;  // beyond: 0 and infinity
+};
+
+template <>
+struct Float<double> {
+    using Int = int64_t;
+    static constexpr int mantissa = 52, bias = 1023, terms = 13;
+    static constexpr double round = 0x1.8p52;
+    static constexpr double log2e = 0x1.71547652b82fep0, ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
+    static constexpr double exp_min = -746.0, exp_max = 710.0;
+};
+
+template <class T>
+struct IntsOf {
+    typedef typename Float<T>::Int type __attribute__((vector_size(vector_bytes)));
+};
+template <class T>
+using Ints = typename IntsOf<T>::type;
+
+template <class T>
+inline Vec<T> power_of_two(Ints<T> n) {  // for normal results only
+    return (Vec<T>)((n + Float<T>::bias) << Float<T>::mantissa);
+}
+
+// Splits x into 2^n and p = e^r - 1.
+template <class T>
+inline Vec<T> reduce_exp(Vec<T> x, Ints<T>& n) {
+    using F = Float<T>;
+    const Vec<T> shifted = x * F::log2e + F::round;
+    n = (Ints<T>)shifted - (Ints<T>)broadcast<T>(F::round);
+    const Vec<T> k = shifted - F::round;
+    const Vec<T> r = (x - k * F::ln2_high) - k * F::ln2_low;
+    Vec<T> p = broadcast<T>(1);
+#pragma GCC unroll 16
+    for (int i = F::terms; i > 1; --i) p = p * r * T(1.0 / i) + T(1);  // Horner: r (1 + r/2 (1 + r/3 (...)))
+    return p * r;
+}
+
+template <class T>
+inline Vec<T> exp(Vec<T> x) {
+    x = at_most(at_least(x, broadcast<T>(Float<T>::exp_min)), broadcast<T>(Float<T>::exp_max));
+    Ints<T> n;
+    const Vec<T> p = reduce_exp<T>(x, n);
+    const Ints<T> half = n >> 1;  // in two steps, since 2^n itself may overflow or be subnormal
+    return (p + T(1)) * power_of_two<T>(half) * power_of_two<T>(n - half);
+}
+
+// 1 / (1 + e^-x), from e^-|x| so that neither tail loses its relative accuracy.
+template <class T>
+inline Vec<T> sigmoid(Vec<T> x) {
+    const Vec<T> e = exp<T>(x > T(0) ? -x : x);
+    return (x > T(0) ? broadcast<T>(1) : e) / (e + T(1));
+}
+
+// -expm1(-2|x|) / (2 + expm1(-2|x|)) with the sign of x; accurate near zero, where e^2x - 1 would cancel.
+template <class T>
+inline Vec<T> tanh(Vec<T> x) {
+    const Ints<T> sign = (Ints<T>)x & (Ints<T>)broadcast<T>(T(-0.0));
+    const Vec<T> magnitude = (Vec<T>)((Ints<T>)x ^ sign);
+    const T least = -T(2 * Float<T>::mantissa);  // tanh is 1 long before
+    Ints<T> n;
+    const Vec<T> p = reduce_exp<T>(at_least(magnitude * T(-2), broadcast<T>(least)), n);
+    const Vec<T> scale = power_of_two<T>(n);
+    const Vec<T> expm1 = p * scale + (scale - T(1));
+    return (Vec<T>)((Ints<T>)((T(0) - expm1) / (expm1 + T(2))) ^ sign);  // 0 - 0 is +0, as -0 is not
+}
+
+}  // namespace
+}  // namespace fastconv

@@ -1,0 +1,144 @@
+// Vectors of one instruction set: the only file that knows a width or names an instruction.
+//
+// Everything is written with the vector extensions of GCC and Clang, so one source serves every instruction set; the
+// flags of the unit (-march=...) decide which one this is. To add one: a block of constants below, a line in
+// CMakeLists.txt, a line in isa.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>  // intrinsics are always inlined, so they leave no symbol behind
+#endif
+
+namespace fastconv {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int vector_bytes = 64, vector_registers = 32, tile_rows = 14;
+#elif defined(__AVX2__)
+constexpr int vector_bytes = 32, vector_registers = 16, tile_rows = 6;
+#elif defined(__aarch64__)
+constexpr int vector_bytes = 16, vector_registers = 32, tile_rows = 12;
+#else  // SSE, or any processor for which the compiler can emulate 16-byte vectors
+constexpr int vector_bytes = 16, vector_registers = 16, tile_rows = 6;
+#endif
+
+// A register tile is tile_rows x tile_vectors accumulators; beside them it needs tile_vectors operands and a broadcast.
+constexpr int tile_vectors = 2;
+static_assert(tile_rows * tile_vectors + tile_vectors + 1 <= vector_registers, "the register tile would spill");
+
+template <class T>
+constexpr int lanes = vector_bytes / int(sizeof(T));
+
+template <class T>
+struct VectorOf {
+    typedef T type __attribute__((vector_size(vector_bytes)));
+    typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(alignof(T)), may_alias));
+};
+template <class T>
+using Vec = typename VectorOf<T>::type;
+
+template <class T>
+inline Vec<T> load(const T* p) {
+    return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
+}
+
+template <class T>
+inline void store(T* p, Vec<T> v) {
+    *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
+}
+
+template <class T>
+inline Vec<T> broadcast(T s) {
+    return s - Vec<T>{};  // s - 0 is s for every s, where s + 0 would turn -0 into +0
+}
+
+// The first n lanes (0 <= n <= lanes), the rest zero. Never touches memory past p + n: callers own no more than that.
+template <class T>
+inline Vec<T> load_partial(const T* p, int n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+    else
+        return (Vec<T>)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#else
+    Vec<T> v{};
+    for (int i = 0; i < n; ++i) v[i] = p[i];
+    return v;
+#endif
+}
+
+template <class T>
+inline void store_partial(T* p, Vec<T> v, int n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+    else
+        _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+#else
+    for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+// Bounds, lane by lane; a NaN in b stays, since every comparison with it is false.
+template <class V>
+inline V at_least(V b, V low) {
+    return b < low ? low : b;
+}
+template <class V>
+inline V at_most(V b, V high) {
+    return b > high ? high : b;
+}
+
+template <int... I>
+struct Indices {};
+template <int N, int... I>
+struct MakeIndices : MakeIndices<N - 1, N - 1, I...> {};
+template <int... I>
+struct MakeIndices<0, I...> {
+    using type = Indices<I...>;
+};
+
+template <int H, class V, int... J>
+inline void exchange(V& a, V& b, Indices<J...>) {
+    constexpr int L = sizeof...(J);
+    const V low = __builtin_shufflevector(a, b, ((J & H) ? L + J - H : J)...);
+    b = __builtin_shufflevector(a, b, ((J & H) ? L + J : J + H)...);
+    a = low;
+}
+
+template <class T, int H>
+inline void transpose_step(Vec<T>* r) {
+    if constexpr (H > 0) {
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes<T>; ++i)
+            if (!(i & H)) exchange<H>(r[i], r[i + H], typename MakeIndices<lanes<T>>::type{});
+        transpose_step<T, H / 2>(r);
+    }
+}
+
+// r[i][j] <-> r[j][i]: log2(lanes) rounds, each swapping off-diagonal blocks of half the size.
+template <class T>
+inline void transpose(Vec<T>* r) {
+    transpose_step<T, lanes<T> / 2>(r);
+}
+
+// Calls f(Constant<m>) for the run-time m in 1..Max, so that m is a constant inside.
+template <int N>
+struct Constant {
+    static constexpr int value = N;
+};
+template <int Max, class F>
+inline void with_constant(int m, const F& f) {
+    if constexpr (Max == 1)
+        f(Constant<1>{});
+    else if (m == Max)
+        f(Constant<Max>{});
+    else
+        with_constant<Max - 1>(m, f);
+}
+
+}  // namespace
+}  // namespace fastconv

@@ -1,0 +1,46 @@
+// One instruction set's unit: compiled once for each, with its flags and FASTCONV_TABLE naming the table. It exports that
+// one symbol; everything else has internal linkage, for a function shared with another unit could be the copy that the
+// linker keeps for all, and then run on a processor that lacks these instructions.
+#include "depthwise.hpp"
+#include "direct.hpp"
+#include "elementwise.hpp"
+#include "im2col.hpp"
+#include "linear.hpp"
+#include "pointwise.hpp"
+#include "pool.hpp"
+#include "winograd.hpp"
+
+namespace fastconv {
+namespace {
+
+template <class T>
+int64_t no_workspace(const ConvArgs<T>&) {
+    return 0;
+}
+
+template <class T>
+constexpr Kernels<T> kernels() {
+    Kernels<T> k{};
+    k.lanes = lanes<T>;
+    k.tile_rows = tile_rows;
+    k.tile_vectors = tile_vectors;
+    k.direct = {direct<T>, no_workspace<T>};
+    k.im2col = {im2col<T>, im2col_workspace<T>};
+    k.pointwise = {pointwise<T>, no_workspace<T>};
+    k.winograd2 = {winograd<T, 2>, winograd_workspace<T, 2>};
+    k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
+    k.depthwise = {depthwise<T>, depthwise_workspace<T>};
+    k.pool = {pool<T>, pool_workspace<T>};
+    k.linear = linear<T>;
+    k.map = map<T>;
+    k.softmax = softmax<T>;
+    k.peak = peak<T>;
+    return k;
+}
+
+}  // namespace
+
+extern const KernelTable FASTCONV_TABLE;
+const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(), kernels<double>()};
+
+}  // namespace fastconv

@@ -1,0 +1,64 @@
+// Memory aligned for vectors: buffers that a plan keeps, and the workspace of the calling thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace fastconv {
+
+constexpr int64_t alignment = 64;  // a cache line, and the widest vector
+inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+class Buffer {
+   public:
+    Buffer() = default;
+    explicit Buffer(int64_t bytes) : size_(round_up(bytes, alignment)) {
+        if (size_ == 0) return;
+        data_ = std::aligned_alloc(alignment, size_t(size_));
+        if (!data_) throw std::bad_alloc();
+    }
+    Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~Buffer() { std::free(data_); }
+
+    void* data() const { return data_; }
+    int64_t size() const { return size_; }
+
+   private:
+    void* data_ = nullptr;
+    int64_t size_ = 0;
+};
+
+// The workspace of a call: kept by the calling thread for its next call, since fresh pages are slow, unless it is large.
+// Allocated before any parallel region begins, where running out of memory can still become an exception.
+class Workspace {
+   public:
+    explicit Workspace(int64_t bytes) {
+        thread_local Buffer kept;
+        if (bytes > most_kept) {
+            own_ = Buffer(bytes);
+            data_ = own_.data();
+            return;
+        }
+        if (kept.size() < bytes) {
+            kept = Buffer();
+            kept = Buffer(bytes);
+        }
+        data_ = kept.data();
+    }
+    char* data() const { return static_cast<char*>(data_); }
+
+   private:
+    static constexpr int64_t most_kept = 32 << 20;
+    Buffer own_;
+    void* data_;
+};
+
+}  // namespace fastconv

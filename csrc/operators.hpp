@@ -1,0 +1,25 @@
+// Operators that need no plan: the fully connected layer, activation functions, softmax, and the peak measurement.
+#pragma once
+
+#include "isa.hpp"
+#include "problem.hpp"
+
+namespace fastconv {
+
+// y (rows, out) = activation(x (rows, in) w^T (out, in) + bias), all contiguous; bias may be null.
+template <class T>
+void run_linear(const T* x, const T* weights, const T* bias, T* y, int64_t rows, int64_t in, int64_t out,
+                const ActivationSpec&);
+
+template <class T>
+void run_activation(const T* x, T* y, int64_t count, const ActivationSpec&);
+
+// Softmax along the middle axis of a contiguous (outer, length, inner) array.
+template <class T>
+void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner);
+
+// Operations per second of a bare multiply-add loop on that many threads, for about that long.
+template <class T>
+double measure_peak(double seconds, int threads);
+
+}  // namespace fastconv

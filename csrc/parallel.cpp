@@ -1,0 +1,156 @@
+#include "parallel.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#define FASTCONV_HAS_FORK 1
+#endif
+
+namespace fastconv {
+namespace {
+
+std::atomic<bool> forked{false};
+std::atomic<int> global_threads{0};
+thread_local std::vector<int> limits;
+thread_local std::function<bool()> interrupt_check;
+
+
+// libgomp's threads do not survive fork(), and its first parallel region in the child would wait for them for ever
+// (GCC bug 60035). A child computes on one thread instead.
+void remember_forks() {
+#if defined(FASTCONV_HAS_FORK)
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+    (void)registered;
+#endif
+}
+
+// Cores' worth of processor time that the cgroup grants, or a large number.
+int cgroup_cores() {
+    constexpr int no_limit = std::numeric_limits<int>::max();
+    const auto cores = [](double quota, double period) {
+        return quota > 0 && period > 0 ? std::max(1, int(quota / period + 0.5)) : no_limit;
+    };
+    std::string quota;
+    double period = 0;
+    if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period)
+        return quota == "max" ? no_limit : cores(std::atof(quota.c_str()), period);
+    double q = 0;
+    std::ifstream quota_v1("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_v1("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if (quota_v1 >> q && period_v1 >> period) return cores(q, period);
+    return no_limit;
+}
+
+// What an environment variable asks for; 0 if it is not set.
+int environment_threads(const char* name) {
+    const char* text = std::getenv(name);
+    if (!text || !*text) return 0;
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    const bool valid = end != text && *end == '\0' && n >= 1 && n <= most_threads;
+    if (valid) return int(n);
+    throw std::invalid_argument(std::string(name) + "='" + text + "': expected a number of threads from 1 to " +
+                                std::to_string(most_threads));
+}
+
+int default_threads() {
+    if (const int n = environment_threads("FASTCONV_NUM_THREADS")) return n;
+    // OMP_NUM_THREADS is not ours to complain about; its first number counts (the others are for nested levels).
+    if (const char* text = std::getenv("OMP_NUM_THREADS"))
+        if (const int n = std::atoi(text); n >= 1 && n <= most_threads) return n;
+    return usable_cores();
+}
+
+}  // namespace
+
+int usable_cores() {
+    int cores = int(std::max(1u, std::thread::hardware_concurrency()));
+#if defined(__linux__)
+    // The plain cpu_set_t ends at 1024 processors; ask with ever larger sets.
+    for (int size = 1024; size <= 1 << 20; size *= 4) {
+        cpu_set_t* set = CPU_ALLOC(size_t(size));
+        if (!set) break;
+        const size_t bytes = CPU_ALLOC_SIZE(size_t(size));
+        const bool answered = sched_getaffinity(0, bytes, set) == 0;
+        if (answered) cores = CPU_COUNT_S(bytes, set);
+        CPU_FREE(set);
+        if (answered) break;
+    }
+#endif
+    return std::max(1, std::min(cores, cgroup_cores()));
+}
+
+int get_num_threads() {
+    if (!limits.empty()) return limits.back();
+    int n = global_threads.load(std::memory_order_relaxed);
+    if (n == 0) {
+        remember_forks();
+        n = default_threads();
+        global_threads.store(n, std::memory_order_relaxed);
+    }
+    return n;
+}
+
+void set_num_threads(int n) { global_threads.store(n, std::memory_order_relaxed); }
+void push_thread_limit(int n) { limits.push_back(n); }
+void pop_thread_limit() {
+    if (limits.empty()) throw std::logic_error("no limit of this thread to take back");
+    limits.pop_back();
+}
+
+int thread_count() {
+    if (forked.load(std::memory_order_relaxed) || omp_in_parallel()) return 1;
+    return get_num_threads();
+}
+
+InterruptCheck::InterruptCheck(std::function<bool()> check) { interrupt_check = std::move(check); }
+InterruptCheck::~InterruptCheck() { interrupt_check = nullptr; }
+
+void parallel_for(int64_t tasks, int threads, const std::function<void(int64_t, int)>& body) {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto pause = std::chrono::milliseconds(50);
+    std::atomic<bool> stop{false};
+    const bool checks = bool(interrupt_check);
+
+    const auto range = [&](int thread, int team) {
+        const int64_t begin = tasks / team * thread + std::min<int64_t>(thread, tasks % team);
+        const int64_t end = begin + tasks / team + (thread < tasks % team);
+        auto next_check = checks ? Clock::now() + pause : Clock::time_point{};
+        for (int64_t task = begin; task < end; ++task) {
+            body(task, thread);
+            if (!checks) continue;
+            // Thread 0 is the caller; it alone may ask Python.
+            if (thread == 0 && Clock::now() >= next_check) {
+                if (interrupt_check()) stop.store(true, std::memory_order_relaxed);
+                next_check = Clock::now() + pause;
+            }
+            if (stop.load(std::memory_order_relaxed)) return;
+        }
+    };
+
+    const int team = int(std::min<int64_t>(threads, tasks));
+    if (team <= 1) {
+        if (tasks > 0) range(0, 1);
+    } else {
+        // The runtime may give fewer threads than asked for; ranges follow what it gave.
+#pragma omp parallel num_threads(team)
+        range(omp_get_thread_num(), omp_get_num_threads());
+    }
+    if (stop.load()) throw Interrupted();
+}
+
+}  // namespace fastconv

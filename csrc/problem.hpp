@@ -1,0 +1,74 @@
+// What is asked: extents, windows, layout, element type, epilogue. No pointers, no algorithm, nothing of the machine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/args.hpp"
+
+namespace fastconv {
+
+using Axes = std::array<int64_t, 3>;  // depth, height, width; a 1-D or 2-D problem has extents of one in front
+using Shape = std::vector<int64_t>;
+
+enum class Op { conv, max_pool, avg_pool };
+enum class Layout { channels_first, channels_last };
+enum class DType { f32, f64 };
+
+struct ActivationSpec {
+    Activation kind = Activation::none;
+    double low = 0, high = 0;  // clamp: the bounds; leaky_relu: low is the slope
+    bool operator==(const ActivationSpec&) const = default;
+};
+
+struct Problem {
+    Op op = Op::conv;
+    int rank = 2;
+    int64_t n = 1, ic = 0, oc = 0, groups = 1;
+    Axes input{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1}, before{}, after{};
+    Axes output{1, 1, 1};  // derived by complete()
+    Layout layout = Layout::channels_first;
+    DType dtype = DType::f32;
+
+    bool bias = false;  // convolution only
+    ActivationSpec activation;
+
+    bool ceil_mode = false, count_include_pad = true, indices = false;  // pooling only
+    int64_t divisor_override = 0;                                        // 0: none
+
+    bool operator==(const Problem&) const = default;
+
+    int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+    int64_t input_pixels() const { return input[0] * input[1] * input[2]; }
+    int64_t output_pixels() const { return output[0] * output[1] * output[2]; }
+    int64_t element_size() const { return dtype == DType::f32 ? 4 : 8; }
+    bool padded() const { return before != Axes{} || after != Axes{}; }
+
+    Shape input_shape() const;
+    Shape weight_shape() const;
+    Shape output_shape() const;
+    double operations() const;  // two for each product of the definition, one for each element of a pooling window
+    double bytes() const;       // every array read or written once
+};
+
+// Padding so that output = ceil(input / stride), what is odd going behind, as TensorFlow's SAME.
+void pad_same(Problem&);
+
+// Derives the output's extents. Throws std::invalid_argument, naming the argument, for what cannot be computed: windows
+// that do not fit, strides below one, sizes that overflow.
+void complete(Problem&);
+
+// One problem, one string: conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32
+std::string to_string(const Problem&);
+Problem parse_problem(const std::string&);
+
+std::string to_string(const Shape&);
+std::string to_string(const ActivationSpec&);
+const char* to_string(DType);
+
+// Throws std::invalid_argument(what + " ...") on overflow.
+int64_t checked_product(int64_t a, int64_t b, const char* what);
+
+}  // namespace fastconv

@@ -1,0 +1,325 @@
+#include "arguments.hpp"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+
+#include "../parallel.hpp"
+
+namespace fastconv {
+namespace {
+
+std::string given(const char* name, py::handle value) {
+    std::string text = py::repr(value).cast<std::string>();
+    if (text.size() > 200) text = text.substr(0, 200) + "...";  // an array, say
+    return std::string(name) + "=" + text + ": expected ";
+}
+
+bool is_sequence(py::handle value) {
+    return PySequence_Check(value.ptr()) && !py::isinstance<py::str>(value) && !py::isinstance<py::bytes>(value);
+}
+
+// The integer of an object that is one (an int or NumPy integer, not a bool), if it is.
+std::optional<int64_t> index_of(py::handle value, const char* name) {
+    if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr())) return std::nullopt;
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!number) {  // an array of several elements has the slot too
+        PyErr_Clear();
+        return std::nullopt;
+    }
+    int overflow = 0;
+    const long long result = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow) value_error(name, value, "an integer of at most 64 bits");
+    return result;
+}
+
+std::string count_text(int rank, const char* what) {
+    return std::to_string(rank) + " " + what + (rank == 1 ? "" : "s");
+}
+
+}  // namespace
+
+void type_error(const char* name, py::handle value, const std::string& expected) {
+    throw py::type_error(given(name, value) + expected);
+}
+void value_error(const char* name, py::handle value, const std::string& expected) {
+    throw py::value_error(given(name, value) + expected);
+}
+
+int64_t integer(py::handle value, const char* name) {
+    if (const auto i = index_of(value, name)) return *i;
+    type_error(name, value, "an integer");
+}
+
+int64_t positive_integer(py::handle value, const char* name) {
+    const int64_t i = integer(value, name);
+    if (i < 1) value_error(name, value, "a positive integer");
+    return i;
+}
+
+bool boolean(py::handle value, const char* name) {
+    if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
+    if (py::isinstance(value, py::module_::import("numpy").attr("bool_"))) return value.cast<py::object>().attr("item")().cast<bool>();
+    type_error(name, value, "True or False");
+}
+
+double real(py::handle value, const char* name) {
+    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || PyIndex_Check(value.ptr()) ||
+                                       PyObject_HasAttrString(value.ptr(), "__float__")))
+        type_error(name, value, "a number");
+    const double v = PyFloat_AsDouble(value.ptr());
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        type_error(name, value, "a number");
+    }
+    return v;
+}
+
+std::string text(py::handle value, const char* name) {
+    if (!py::isinstance<py::str>(value)) type_error(name, value, "a string");
+    return value.cast<std::string>();
+}
+
+Shape shape(py::handle value, const char* name) {
+    if (!is_sequence(value)) type_error(name, value, "a sequence of integers");
+    Shape result;
+    for (const py::handle item : py::reinterpret_borrow<py::sequence>(value)) {
+        const auto i = index_of(item, name);
+        if (!i) type_error(name, value, "a sequence of integers");
+        if (*i < 0) value_error(name, value, "extents that are not negative");
+        result.push_back(*i);
+    }
+    return result;
+}
+
+int rank_of(py::handle value) {
+    const int64_t rank = integer(value, "rank");
+    if (rank < 1 || rank > 3) value_error("rank", value, "1, 2 or 3");
+    return int(rank);
+}
+
+Axes axes(py::handle value, int rank, const char* name) {
+    Axes result{1, 1, 1};
+    if (const auto i = index_of(value, name)) {
+        std::fill(result.end() - rank, result.end(), *i);
+        return result;
+    }
+    const std::string expected = "an integer or a sequence of " + count_text(rank, "integer");
+    if (!is_sequence(value)) type_error(name, value, expected);
+    const auto items = py::reinterpret_borrow<py::sequence>(value);
+    if (items.size() != size_t(rank)) value_error(name, value, expected);
+    for (int i = 0; i < rank; ++i) {
+        const auto item = index_of(items[size_t(i)], name);
+        if (!item) type_error(name, value, expected);
+        result[size_t(3 - rank + i)] = *item;
+    }
+    return result;
+}
+
+Layout layout_of(py::handle value, int rank) {
+    const std::string name = text(value, "layout");
+    struct Name {
+        const char* text;
+        int rank;  // 0: any
+        Layout layout;
+    };
+    static constexpr Name names[] = {
+        {"NCHW", 0, Layout::channels_first}, {"NHWC", 0, Layout::channels_last},   {"NCL", 1, Layout::channels_first},
+        {"NLC", 1, Layout::channels_last},   {"NCW", 1, Layout::channels_first},   {"NWC", 1, Layout::channels_last},
+        {"NCDHW", 3, Layout::channels_first}, {"NDHWC", 3, Layout::channels_last},
+    };
+    std::string known;
+    for (const auto& n : names) {
+        if (n.rank != 0 && n.rank != rank) continue;
+        if (name == n.text) return n.layout;
+        known += (known.empty() ? "'" : ", '") + std::string(n.text) + "'";
+    }
+    value_error("layout", value, "one of " + known);
+}
+
+ActivationSpec activation_of(py::handle value) {
+    const char* expected =
+        "None, 'relu', 'relu6', 'leaky_relu', 'sigmoid', 'tanh', 'silu' or a (low, high) pair, either of which may be None";
+    if (value.is_none()) return {};
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (py::isinstance<py::str>(value)) {
+        const std::string name = value.cast<std::string>();
+        if (name == "relu") return {Activation::clamp, 0, infinity};
+        if (name == "relu6") return {Activation::clamp, 0, 6};
+        if (name == "leaky_relu") return {Activation::leaky_relu, 0.01, 0};
+        if (name == "sigmoid") return {Activation::sigmoid, 0, 0};
+        if (name == "tanh") return {Activation::tanh, 0, 0};
+        if (name == "silu") return {Activation::silu, 0, 0};
+        value_error("activation", value, expected);
+    }
+    if (!is_sequence(value)) type_error("activation", value, expected);
+    const auto bounds = py::reinterpret_borrow<py::sequence>(value);
+    if (bounds.size() != 2) value_error("activation", value, expected);
+    const py::object low = bounds[0], high = bounds[1];
+    ActivationSpec a{Activation::clamp, -infinity, infinity};
+    if (!low.is_none()) a.low = real(low, "activation");
+    if (!high.is_none()) a.high = real(high, "activation");
+    if (!(a.low <= a.high)) value_error("activation", value, "low <= high");
+    return a;
+}
+
+void Padding::apply(Problem& p) const {
+    if (same) return pad_same(p);
+    p.before = before;
+    p.after = after;
+}
+
+Padding padding_of(py::handle value, int rank) {
+    const std::string expected = "an integer, " + count_text(rank, "integer") + " or (before, after) pair" +
+                                 (rank == 1 ? "" : "s") + ", 'valid' or 'same'";
+    Padding padding;
+    if (py::isinstance<py::str>(value)) {
+        const std::string name = value.cast<std::string>();
+        if (name != "same" && name != "valid") value_error("padding", value, expected);
+        padding.same = name == "same";
+        return padding;
+    }
+    const bool pairs = is_sequence(value) && PySequence_Size(value.ptr()) == rank &&
+                       is_sequence(py::reinterpret_borrow<py::sequence>(value)[0]);
+    if (pairs) {
+        const auto items = py::reinterpret_borrow<py::sequence>(value);
+        for (int i = 0; i < rank; ++i) {
+            const py::object item = items[size_t(i)];
+            if (!is_sequence(item)) type_error("padding", value, expected);
+            const auto pair = py::reinterpret_borrow<py::sequence>(item);
+            if (pair.size() != 2) value_error("padding", value, expected);
+            const auto before = index_of(pair[0], "padding"), after = index_of(pair[1], "padding");
+            if (!before || !after) type_error("padding", value, expected);
+            padding.before[size_t(3 - rank + i)] = *before;
+            padding.after[size_t(3 - rank + i)] = *after;
+        }
+    } else {
+        if (!is_sequence(value) && !index_of(value, "padding")) type_error("padding", value, expected);
+        const Axes both = axes(value, rank, "padding");
+        std::copy(both.end() - rank, both.end(), padding.before.end() - rank);
+        padding.after = padding.before;
+    }
+    for (size_t i = 0; i < 3; ++i)
+        if (padding.before[i] < 0 || padding.after[i] < 0) value_error("padding", value, "padding that is not negative");
+    return padding;
+}
+
+py::array array_of(py::handle value, const char* name) {
+    if (py::isinstance<py::array>(value)) return py::reinterpret_borrow<py::array>(value);
+    try {
+        return py::module_::import("numpy").attr("asarray")(value).cast<py::array>();
+    } catch (const py::error_already_set& e) {
+        if (e.matches(PyExc_KeyboardInterrupt) || e.matches(PyExc_MemoryError)) throw;
+        type_error(name, value, "an array of float32 or float64");
+    }
+}
+
+DType dtype_of(const py::array& a, const char* name) {
+    const py::dtype t = a.dtype();
+    if (t.kind() == 'f' && t.itemsize() == 4) return DType::f32;
+    if (t.kind() == 'f' && t.itemsize() == 8) return DType::f64;
+    throw py::type_error(std::string(name) + ": dtype " + py::str(t).cast<std::string>() +
+                         " is not supported, expected float32 or float64");
+}
+
+void check_dtype(const py::array& a, const char* name, DType expected, const char* same_as) {
+    if (dtype_of(a, name) != expected)
+        throw py::type_error(std::string(name) + ": dtype " + py::str(a.dtype()).cast<std::string>() + ", expected " +
+                             to_string(expected) + " as " + same_as);
+}
+
+Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
+
+py::array native(const py::array& a, DType t) {
+    constexpr int flags = py::array::c_style | py::array::forcecast | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    py::array result = t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a))
+                                       : py::array(py::array_t<double, flags>::ensure(a));
+    if (!result) throw py::error_already_set();
+    return result;
+}
+
+bool apply_input_shape(Problem& p, const Shape& input) {
+    const size_t rank = size_t(p.rank);
+    if (input.size() != rank + 1 && input.size() != rank + 2)
+        throw py::value_error("input: shape " + to_string(input) + ", expected " + std::to_string(rank + 2) +
+                              " axes (or " + std::to_string(rank + 1) + " without a batch)");
+    const bool batched = input.size() == rank + 2;
+    const bool first = p.layout == Layout::channels_first;
+    p.n = batched ? input[0] : 1;
+    p.ic = first ? input[size_t(batched)] : input.back();
+    const auto begin = input.begin() + int(batched) + int(first);
+    std::copy(begin, begin + p.rank, p.input.end() - p.rank);
+    return batched;
+}
+
+Shape without_batch(Shape s, bool batched) {
+    if (!batched) s.erase(s.begin());
+    return s;
+}
+
+py::tuple to_tuple(const Shape& s) {
+    py::tuple t(s.size());
+    for (size_t i = 0; i < s.size(); ++i) t[i] = s[i];
+    return t;
+}
+
+namespace {
+
+py::dtype numpy_dtype(DType t) { return t == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>(); }
+
+// The lowest and one past the highest address of an array's elements.
+std::pair<const char*, const char*> extent(const py::array& a) {
+    const char* low = static_cast<const char*>(a.data());
+    const char* high = low + a.itemsize();
+    for (py::ssize_t i = 0; i < a.ndim(); ++i) (a.strides(i) < 0 ? low : high) += (a.shape(i) - 1) * a.strides(i);
+    return {low, high};
+}
+
+bool overlap(const py::array& a, const py::array& b) {
+    if (a.size() == 0 || b.size() == 0) return false;
+    const auto x = extent(a), y = extent(b);
+    return x.first < y.second && y.first < x.second;
+}
+
+}  // namespace
+
+py::array output_array(py::handle out, const Shape& shape, DType dtype, const std::vector<Input>& inputs) {
+    if (out.is_none()) return py::array(numpy_dtype(dtype), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+    if (!py::isinstance<py::array>(out)) type_error("out", out, "an ndarray or None");
+    const auto a = py::reinterpret_borrow<py::array>(out);
+    const std::string name = "out: ";
+    if (!a.dtype().is(numpy_dtype(dtype)) && !a.dtype().equal(numpy_dtype(dtype)))
+        throw py::type_error(name + "dtype " + py::str(py::object(a.attr("dtype")).attr("str")).cast<std::string>() + ", expected native " +
+                             to_string(dtype));
+    if (shape_of(a) != shape)
+        throw py::value_error(name + "shape " + to_string(shape_of(a)) + ", expected " + to_string(shape));
+    if (!a.writeable()) throw py::value_error(name + "the array is read-only, expected one that can be written to");
+    const int needed = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    if ((a.flags() & needed) != needed) {
+        const Shape strides(a.strides(), a.strides() + a.ndim());
+        throw py::value_error(name + "strides " + to_string(strides) + ", expected a C-contiguous, aligned array");
+    }
+    for (const auto& input : inputs)
+        if (overlap(a, *input.array))
+            throw py::value_error(name + "the array overlaps " + input.name + ", expected memory of its own");
+    return a;
+}
+
+void compute(double operations, const std::function<void()>& f) {
+    constexpr double lock_is_cheaper = 2e5, worth_interrupting = 1e8;
+    if (operations < lock_is_cheaper) return f();
+    try {
+        const py::gil_scoped_release release;
+        if (operations < worth_interrupting) return f();
+        const InterruptCheck check([] {
+            const py::gil_scoped_acquire acquire;
+            return PyErr_CheckSignals() != 0;
+        });
+        f();
+    } catch (const Interrupted&) {
+        throw py::error_already_set();
+    }
+}
+
+}  // namespace fastconv

@@ -1,0 +1,74 @@
+// Python's arguments to ours. Every check of a user's argument and every word about it is here or in problem.cpp.
+//
+// Messages have one form: name, value, what was expected. Nothing is allocated before all checks have passed.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../problem.hpp"
+
+namespace fastconv {
+
+namespace py = pybind11;
+
+[[noreturn]] void type_error(const char* name, py::handle value, const std::string& expected);
+[[noreturn]] void value_error(const char* name, py::handle value, const std::string& expected);
+
+int64_t integer(py::handle value, const char* name);
+bool boolean(py::handle value, const char* name);
+int64_t positive_integer(py::handle value, const char* name);
+double real(py::handle value, const char* name);
+std::string text(py::handle value, const char* name);
+Shape shape(py::handle value, const char* name);  // a sequence of non-negative integers
+
+int rank_of(py::handle value);
+Axes axes(py::handle value, int rank, const char* name);  // one integer for all, or one for each
+Layout layout_of(py::handle value, int rank);
+ActivationSpec activation_of(py::handle value);
+
+// Padding waits for the input's extents if it is "same".
+struct Padding {
+    bool same = false;
+    Axes before{}, after{};
+    void apply(Problem&) const;
+};
+Padding padding_of(py::handle value, int rank);
+
+// An input array as the user gave it: an ndarray of float32 or float64 in any byte order, strides and alignment.
+py::array array_of(py::handle value, const char* name);
+DType dtype_of(const py::array&, const char* name);
+void check_dtype(const py::array&, const char* name, DType expected, const char* same_as);
+Shape shape_of(const py::array&);
+
+// The same values, C-contiguous, native, aligned: the array itself if it is that already, a copy otherwise.
+py::array native(const py::array&, DType);
+
+// Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
+bool apply_input_shape(Problem&, const Shape& input);
+Shape without_batch(Shape, bool batched);
+
+struct Input {
+    const char* name;
+    const py::array* array;
+};
+// `out` if it was given and can hold the result, else a new array.
+py::array output_array(py::handle out, const Shape&, DType, const std::vector<Input>& inputs);
+
+// Runs f with the interpreter's lock released, unless it is so short that the lock costs more than it gives. Long calls
+// can be interrupted from the keyboard.
+void compute(double operations, const std::function<void()>& f);
+
+py::tuple to_tuple(const Shape&);
+
+void register_conv(py::module_&);
+void register_pool(py::module_&);
+void register_elementwise(py::module_&);
+void register_problem(py::module_&);
+void register_runtime(py::module_&);
+
+}  // namespace fastconv

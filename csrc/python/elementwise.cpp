@@ -1,0 +1,114 @@
+// The fully connected layer, activation functions, softmax.
+#include "../operators.hpp"
+#include "arguments.hpp"
+
+namespace fastconv {
+namespace {
+
+int64_t product(const Shape& s, size_t begin, size_t end) {
+    int64_t n = 1;
+    for (size_t i = begin; i < end; ++i) n *= s[i];  // extents of an array that exists
+    return n;
+}
+
+// f(T()) for the element type.
+template <class F>
+void with_type(DType t, const F& f) {
+    if (t == DType::f32)
+        f(float());
+    else
+        f(double());
+}
+
+template <class T>
+const T* data(const py::array& a) {
+    return static_cast<const T*>(a.data());
+}
+template <class T>
+T* mutable_data(const py::array& a) {
+    return const_cast<T*>(data<T>(a));
+}
+
+py::array linear(py::handle input, py::handle weight, py::handle bias, py::handle activation, py::handle out) {
+    const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
+    const DType dtype = dtype_of(x, "input");
+    check_dtype(w, "weight", dtype, "input");
+    const Shape xs = shape_of(x), ws = shape_of(w);
+    if (ws.size() != 2)
+        throw py::value_error("weight: shape " + to_string(ws) + ", expected 2 axes, (out_features, in_features)");
+    if (xs.empty() || xs.back() != ws[1])
+        throw py::value_error("input: shape " + to_string(xs) + ", expected a last axis of " + std::to_string(ws[1]) +
+                              " for weight of shape " + to_string(ws));
+    std::vector<Input> inputs{{"input", &x}, {"weight", &w}};
+    py::array b;
+    if (!bias.is_none()) {
+        b = array_of(bias, "bias");
+        check_dtype(b, "bias", dtype, "input");
+        if (shape_of(b) != Shape{ws[0]})
+            throw py::value_error("bias: shape " + to_string(shape_of(b)) + ", expected " + to_string(Shape{ws[0]}) +
+                                  " for weight of shape " + to_string(ws));
+        inputs.push_back({"bias", &b});
+    }
+    const ActivationSpec spec = activation_of(activation);
+    Shape ys = xs;
+    ys.back() = ws[0];
+    int64_t bytes = 8;
+    for (const int64_t extent : ys) bytes = checked_product(bytes, std::max<int64_t>(extent, 1), "weight");
+
+    const py::array y = output_array(out, ys, dtype, inputs);
+    const py::array x_native = native(x, dtype), w_native = native(w, dtype);
+    const py::array b_native = bias.is_none() ? py::array() : native(b, dtype);
+    const int64_t rows = product(xs, 0, xs.size() - 1);
+    compute(2.0 * double(rows) * double(ws[0]) * double(ws[1]), [&] {
+        with_type(dtype, [&]<class T>(T) {
+            run_linear<T>(data<T>(x_native), data<T>(w_native), bias.is_none() ? nullptr : data<T>(b_native),
+                          mutable_data<T>(y), rows, ws[1], ws[0], spec);
+        });
+    });
+    return y;
+}
+
+constexpr double operations_per_element = 20;
+
+py::array activate(py::handle name, py::handle input, py::handle parameter, py::handle out) {
+    ActivationSpec spec = activation_of(name);
+    if (spec.kind == Activation::leaky_relu) spec.low = real(parameter, "negative_slope");
+    const py::array x = array_of(input, "x");
+    const DType dtype = dtype_of(x, "x");
+    const py::array y = output_array(out, shape_of(x), dtype, {{"x", &x}});
+    const py::array x_native = native(x, dtype);
+    compute(operations_per_element * double(x.size()), [&] {
+        with_type(dtype, [&]<class T>(T) { run_activation<T>(data<T>(x_native), mutable_data<T>(y), y.size(), spec); });
+    });
+    return y;
+}
+
+py::array softmax(py::handle input, py::handle axis, py::handle out) {
+    const py::array x = array_of(input, "x");
+    const DType dtype = dtype_of(x, "x");
+    const Shape s = shape_of(x);
+    int64_t i = integer(axis, "axis");
+    const auto rank = int64_t(s.size());
+    if (i < -rank || i >= rank)
+        value_error("axis", axis, "an axis of an array with " + std::to_string(rank) + " axes");
+    if (i < 0) i += rank;
+    const py::array y = output_array(out, s, dtype, {{"x", &x}});
+    const py::array x_native = native(x, dtype);
+    const auto at = size_t(i);
+    compute(operations_per_element * double(x.size()), [&] {
+        with_type(dtype, [&]<class T>(T) {
+            run_softmax<T>(data<T>(x_native), mutable_data<T>(y), product(s, 0, at), s[at], product(s, at + 1, s.size()));
+        });
+    });
+    return y;
+}
+
+}  // namespace
+
+void register_elementwise(py::module_& m) {
+    m.def("linear", &linear);
+    m.def("activate", &activate);
+    m.def("softmax", &softmax);
+}
+
+}  // namespace fastconv

@@ -1,0 +1,11 @@
+// The extension module. Files of this folder are the only ones that know Python.
+#include "arguments.hpp"
+
+PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
+    m.doc() = "fastconv's kernels. Arguments are positional; fastconv's functions name and document them.";
+    fastconv::register_problem(m);
+    fastconv::register_conv(m);
+    fastconv::register_pool(m);
+    fastconv::register_elementwise(m);
+    fastconv::register_runtime(m);
+}

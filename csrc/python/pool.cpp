@@ -1,0 +1,139 @@
+// Pooling: sliding and adaptive windows.
+#include <stdexcept>
+
+#include "../parallel.hpp"
+#include "../plan.hpp"
+#include "arguments.hpp"
+
+namespace fastconv {
+namespace {
+
+Op op_of(py::handle kind) {
+    const std::string name = text(kind, "kind");
+    if (name != "max" && name != "avg") value_error("kind", kind, "'max' or 'avg'");
+    return name == "max" ? Op::max_pool : Op::avg_pool;
+}
+
+void check_positive(py::handle value, const Axes& numbers, const char* name) {
+    for (const int64_t n : numbers)
+        if (n < 1) value_error(name, value, "positive integers");
+}
+
+// The problem of sliding windows on an input of this shape.
+Problem sliding(py::handle rank, Op op, const Shape& input, py::handle kernel_size, py::handle stride, py::handle padding,
+                py::handle dilation, py::handle ceil_mode, py::handle layout, bool& batched) {
+    Problem p;
+    p.op = op;
+    p.rank = rank_of(rank);
+    p.layout = layout_of(layout, p.rank);
+    p.kernel = axes(kernel_size, p.rank, "kernel_size");
+    check_positive(kernel_size, p.kernel, "kernel_size");
+    p.stride = stride.is_none() ? p.kernel : axes(stride, p.rank, "stride");
+    check_positive(stride, p.stride, "stride");
+    p.dilation = axes(dilation, p.rank, "dilation");
+    check_positive(dilation, p.dilation, "dilation");
+    p.ceil_mode = boolean(ceil_mode, "ceil_mode");
+    const Padding pad = padding_of(padding, p.rank);
+    if (!pad.same)
+        for (size_t i = size_t(3 - p.rank); i < 3; ++i)
+            // A window deeper in the padding than that might see no input at all.
+            if (pad.before[i] > p.kernel[i] / 2 || pad.after[i] > p.kernel[i] / 2)
+                value_error("padding", padding, "at most half of kernel_size=" + py::repr(kernel_size).cast<std::string>());
+    batched = apply_input_shape(p, input);
+    p.oc = p.ic;
+    pad.apply(p);
+    complete(p);
+    return p;
+}
+
+// Runs a pooling plan on checked arguments; returns the values, or (values, indices).
+py::object run(const Problem& p, std::array<PoolTable, 3> tables, const py::array& x, bool batched, py::handle out) {
+    const Shape shape = without_batch(p.output_shape(), batched);
+    const py::array y = output_array(out, shape, p.dtype, {{"input", &x}});
+    py::array indices;
+    if (p.indices) indices = py::array(py::dtype::of<int64_t>(), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+    const py::array x_native = native(x, p.dtype);
+    void* y_data = const_cast<void*>(y.data());
+    auto* index_data = p.indices ? static_cast<int64_t*>(indices.mutable_data()) : nullptr;
+    const PoolPlan plan(p, std::move(tables), current_isa(), thread_count());
+    compute(p.operations(), [&] { plan.run(x_native.data(), y_data, index_data); });
+    return p.indices ? py::object(py::make_tuple(y, indices)) : py::object(y);
+}
+
+py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle kernel_size, py::handle stride,
+                py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle count_include_pad,
+                py::handle divisor_override, py::handle return_indices, py::handle layout, py::handle out) {
+    const py::array x = array_of(input, "input");
+    const DType dtype = dtype_of(x, "input");
+    bool batched;
+    Problem p = sliding(rank, op_of(kind), shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout, batched);
+    p.dtype = dtype;
+    p.count_include_pad = boolean(count_include_pad, "count_include_pad");
+    p.indices = boolean(return_indices, "return_indices");
+    if (!divisor_override.is_none()) {
+        p.divisor_override = integer(divisor_override, "divisor_override");
+        if (p.divisor_override == 0) value_error("divisor_override", divisor_override, "an integer other than 0");
+    }
+    return run(p, {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)}, x, batched, out);
+}
+
+// One extent for all axes or one for each; None keeps the input's.
+Axes output_size_of(py::handle value, const Problem& p) {
+    const auto kept = [&](py::handle item, size_t axis) {
+        if (item.is_none()) return p.input[axis];
+        const int64_t n = integer(item, "output_size");
+        if (n < 0) value_error("output_size", value, "extents that are not negative");
+        return n;
+    };
+    Axes size{1, 1, 1};
+    const bool sequence = PySequence_Check(value.ptr()) && !py::isinstance<py::str>(value);
+    const auto rank = size_t(p.rank);
+    if (sequence && py::len(value) != rank)
+        value_error("output_size", value, "an integer, None or a sequence of " + std::to_string(rank) + " of them");
+    for (size_t i = 3 - rank; i < 3; ++i)
+        size[i] = sequence ? kept(py::reinterpret_borrow<py::sequence>(value)[i - (3 - rank)], i) : kept(value, i);
+    return size;
+}
+
+py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py::handle output_size,
+                         py::handle return_indices, py::handle layout, py::handle out) {
+    const py::array x = array_of(input, "input");
+    Problem p;
+    p.op = op_of(kind);
+    p.rank = rank_of(rank);
+    p.layout = layout_of(layout, p.rank);
+    p.dtype = dtype_of(x, "input");
+    p.indices = boolean(return_indices, "return_indices");
+    const bool batched = apply_input_shape(p, shape_of(x));
+    p.oc = p.ic;
+    p.output = output_size_of(output_size, p);
+    std::array<PoolTable, 3> tables;
+    int64_t elements = 8;  // of a result of any type
+    for (const int64_t extent : p.output_shape())
+        elements = checked_product(elements, std::max<int64_t>(extent, 1), "output_size");
+    for (size_t i = 0; i < 3; ++i) {
+        if (p.input[i] == 0 && p.output[i] > 0)
+            throw py::value_error("input: shape " + to_string(shape_of(x)) + ", expected axes that are not empty for output_size=" +
+                                  py::repr(output_size).cast<std::string>());
+        if (p.output[i] > 0) p.kernel[i] = (p.input[i] + p.output[i] - 1) / p.output[i];  // for the amount of work
+    }
+    if (p.output_pixels() > 0)
+        for (size_t i = 0; i < 3; ++i) tables[i] = adaptive_windows(p.input[i], p.output[i]);
+    return run(p, std::move(tables), x, batched, out);
+}
+
+}  // namespace
+
+void register_pool(py::module_& m) {
+    m.def("pool", &pool);
+    m.def("adaptive_pool", &adaptive_pool);
+    m.def("pool_output_shape", [](py::handle rank, py::handle input_shape, py::handle kernel_size, py::handle stride,
+                                  py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle layout) {
+        bool batched;
+        const Problem p = sliding(rank, Op::max_pool, shape(input_shape, "input"), kernel_size, stride, padding, dilation,
+                                  ceil_mode, layout, batched);
+        return to_tuple(without_batch(p.output_shape(), batched));
+    });
+}
+
+}  // namespace fastconv

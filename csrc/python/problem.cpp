@@ -1,0 +1,142 @@
+// Problems as Python objects, and what can be said about one without arrays.
+#include "../parallel.hpp"
+#include "../plan.hpp"
+#include "arguments.hpp"
+#include "explanation.hpp"
+
+namespace fastconv {
+namespace {
+
+Problem problem_of(py::handle value) {
+    if (py::isinstance<Problem>(value)) return value.cast<Problem>();
+    if (!py::isinstance<py::str>(value)) type_error("problem", value, "a Problem or its string");
+    return parse_problem(value.cast<std::string>());
+}
+
+py::dict explain(py::handle value, py::handle algorithm) {
+    const Problem p = problem_of(value);
+    const KernelTable& isa = current_isa();
+    const Choice choice = choose(p, text(algorithm, "algorithm"), isa);
+    if (p.op == Op::conv) {
+        const ConvPlan plan(p, choice.algorithm->id, isa, thread_count());
+        return explanation(p, choice, plan.summary(), isa, packed_weight_bytes(p, choice.algorithm->id, isa));
+    }
+    const PoolPlan plan(p, {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)}, isa, thread_count());
+    return explanation(p, choice, plan.summary(), isa, 0);
+}
+
+py::tuple pairs(const Problem& p) {
+    py::tuple result(size_t(p.rank));
+    for (size_t i = 0; i < result.size(); ++i) {
+        const size_t axis = 3 - result.size() + i;
+        result[i] = py::make_tuple(p.before[axis], p.after[axis]);
+    }
+    return result;
+}
+
+py::int_ whole(double v) { return py::reinterpret_steal<py::int_>(PyLong_FromDouble(v)); }
+
+}  // namespace
+
+py::dict explanation(const Problem& p, const Choice& choice, const PlanSummary& s, const KernelTable& isa,
+                     int64_t packed_weight_bytes) {
+    py::list alternatives;
+    double estimate = 0;
+    for (const auto& c : choice.candidates) {
+        py::dict a;
+        a["algorithm"] = c.algorithm->name;
+        a["supported"] = c.unsupported.empty();
+        a["reason"] = c.unsupported;
+        a["estimate_us"] = c.unsupported.empty() ? py::object(py::float_(c.microseconds)) : py::none();
+        if (c.algorithm == choice.algorithm) estimate = c.microseconds;
+        alternatives.append(a);
+    }
+    py::dict blocking;
+    for (const auto& [name, value] : s.blocking) blocking[py::str(name)] = value;
+    py::dict d;
+    d["problem"] = to_string(p);
+    d["algorithm"] = choice.algorithm->name;
+    d["reason"] = choice.reason;
+    d["alternatives"] = alternatives;
+    d["instruction_set"] = isa.name;
+    d["tile"] = s.tile;
+    d["blocking"] = blocking;
+    d["threads"] = s.threads;
+    d["tasks"] = s.tasks;
+    d["flops"] = whole(p.operations());
+    d["bytes"] = whole(p.bytes());
+    d["packed_weight_bytes"] = packed_weight_bytes;
+    d["workspace_bytes"] = s.workspace_bytes;
+    d["estimate_us"] = estimate;
+    return d;
+}
+
+void register_problem(py::module_& m) {
+    const auto axes_of = [](Axes Problem::*member) {
+        return [member](const Problem& p) { return to_tuple(Shape((p.*member).end() - p.rank, (p.*member).end())); };
+    };
+    py::class_<Problem>(m, "Problem")
+        .def(py::init([](py::handle text) {
+            if (!py::isinstance<py::str>(text)) type_error("problem", text, "a string");
+            return parse_problem(text.cast<std::string>());
+        }))
+        .def("__str__", [](const Problem& p) { return to_string(p); })
+        .def("__repr__", [](const Problem& p) { return "Problem('" + to_string(p) + "')"; })
+        .def("__hash__", [](const Problem& p) { return py::hash(py::str(to_string(p))); })
+        .def("__eq__", [](const Problem& p, const Problem& q) { return p == q; }, py::is_operator())
+        .def("__reduce__", [](py::object self) {
+            return py::make_tuple(self.attr("__class__"), py::make_tuple(py::str(self)));
+        })
+        .def_property_readonly("op", [](const Problem& p) {
+            const std::string text = to_string(p);
+            return text.substr(0, text.find(' '));
+        })
+        .def_property_readonly("rank", [](const Problem& p) { return p.rank; })
+        .def_property_readonly("n", [](const Problem& p) { return p.n; })
+        .def_property_readonly("ic", [](const Problem& p) { return p.ic; })
+        .def_property_readonly("oc", [](const Problem& p) { return p.oc; })
+        .def_property_readonly("groups", [](const Problem& p) { return p.groups; })
+        .def_property_readonly("input_size", axes_of(&Problem::input))
+        .def_property_readonly("kernel_size", axes_of(&Problem::kernel))
+        .def_property_readonly("stride", axes_of(&Problem::stride))
+        .def_property_readonly("dilation", axes_of(&Problem::dilation))
+        .def_property_readonly("output_size", axes_of(&Problem::output))
+        .def_property_readonly("padding", &pairs)
+        .def_property_readonly("layout",
+                               [](const Problem& p) { return p.layout == Layout::channels_first ? "NCHW" : "NHWC"; })
+        .def_property_readonly("dtype", [](const Problem& p) { return to_string(p.dtype); })
+        .def_property_readonly("bias", [](const Problem& p) { return p.bias; })
+        .def_property_readonly("activation", [](const Problem& p) { return to_string(p.activation); })
+        .def_property_readonly("ceil_mode", [](const Problem& p) { return p.ceil_mode; })
+        .def_property_readonly("count_include_pad", [](const Problem& p) { return p.count_include_pad; })
+        .def_property_readonly("divisor_override",
+                               [](const Problem& p) {
+                                   return p.divisor_override ? py::object(py::int_(p.divisor_override)) : py::none();
+                               })
+        .def_property_readonly("return_indices", [](const Problem& p) { return p.indices; })
+        .def_property_readonly("input_shape", [](const Problem& p) { return to_tuple(p.input_shape()); })
+        .def_property_readonly("weight_shape",
+                               [](const Problem& p) {
+                                   return p.op == Op::conv ? py::object(to_tuple(p.weight_shape())) : py::none();
+                               })
+        .def_property_readonly("output_shape", [](const Problem& p) { return to_tuple(p.output_shape()); })
+        .def_property_readonly("flops", [](const Problem& p) { return whole(p.operations()); })
+        .def_property_readonly("bytes", [](const Problem& p) { return whole(p.bytes()); });
+
+    m.def("explain", &explain, py::arg("problem"), py::arg("algorithm") = "auto");
+    m.def("algorithms", [] {
+        py::dict d;
+        for (const auto& a : algorithms()) d[a.name] = a.summary;
+        return d;
+    });
+    m.def("supports", [](py::handle algorithm, py::handle value) {
+        const std::string name = text(algorithm, "algorithm");
+        const Problem p = problem_of(value);
+        check_algorithm_name(name);
+        for (const auto& a : algorithms())
+            if (name == a.name) return a.unsupported(p);
+        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(p) : std::string();
+    });
+}
+
+}  // namespace fastconv

@@ -1,0 +1,193 @@
+#include "select.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace fastconv {
+namespace {
+
+// ---- what each algorithm cannot do ----
+
+bool is_conv(const Problem& p) { return p.op == Op::conv; }
+bool all_ones(const Axes& axes) { return axes == Axes{1, 1, 1}; }
+
+std::string unless_conv(const Problem& p) { return is_conv(p) ? "" : "computes convolutions, not pooling"; }
+
+std::string unsupported_pointwise(const Problem& p) {
+    if (!is_conv(p)) return unless_conv(p);
+    if (p.taps() != 1) return "needs a kernel of extent 1 on every axis";
+    if (!all_ones(p.stride)) return "needs stride 1";
+    if (p.padded()) return "needs padding 0";
+    return "";
+}
+
+std::string unsupported_winograd(const Problem& p) {
+    if (!is_conv(p)) return unless_conv(p);
+    if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
+    if (!all_ones(p.stride)) return "needs stride 1";
+    if (!all_ones(p.dilation)) return "needs dilation 1";
+    return "";
+}
+
+std::string unsupported_depthwise(const Problem& p) {
+    if (!is_conv(p)) return unless_conv(p);
+    if (p.ic != p.groups) return "needs one input channel in each group";
+    return "";
+}
+
+std::string unsupported_pool(const Problem& p) { return is_conv(p) ? "computes pooling, not convolutions" : ""; }
+
+// ---- what each algorithm costs ----
+//
+// Microseconds = multiply-adds, idle lanes and rows included, over a rate, plus overheads. The constants were fitted on an
+// AMD EPYC (Zen 4, 2026-11) and only need to order the algorithms.
+
+constexpr double multiply_adds_per_lane = 3.2e3;  // a microsecond, of a full register tile
+constexpr double elements_copied = 1.5e3;         // a microsecond, gathered into a panel
+
+template <class F>
+double with_kernels(const Problem& p, const KernelTable& isa, const F& f) {
+    return p.dtype == DType::f32 ? f(isa.f32) : f(isa.f64);
+}
+
+double up(double n, double to) { return std::max(1.0, std::ceil(n / to)) * to; }
+double images(const Problem& p) { return double(p.n) * double(p.groups); }
+double group_out(const Problem& p) { return double(p.oc) / double(p.groups); }
+double reduction(const Problem& p) { return double(p.ic / p.groups) * double(p.taps()); }
+
+// Share of the peak that a tile of `rows` independent sums a vector wide reaches, its latency being some 8 of them.
+double fill(double rows) { return std::min(1.0, rows / 8); }
+
+double cost_direct(const Problem& p, const KernelTable& isa) {
+    return with_kernels(p, isa, [&](const auto& k) {
+        const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
+        const double width = up(group_out(p), vectors * k.lanes);
+        const double rows = std::min<double>(double(p.output[2]), k.tile_rows);
+        const double multiply_adds = images(p) * double(p.output_pixels()) * width * reduction(p);
+        const double stores = images(p) * double(p.output_pixels()) * width;
+        return multiply_adds / (multiply_adds_per_lane * k.lanes * fill(rows * vectors)) + stores / (4 * elements_copied);
+    });
+}
+
+double cost_im2col(const Problem& p, const KernelTable& isa) {
+    return with_kernels(p, isa, [&](const auto& k) {
+        const bool first = p.layout == Layout::channels_first;
+        const double pixels = up(double(p.output_pixels()), first ? k.tile_vectors * k.lanes : 1);
+        const double channels = first ? group_out(p) : up(group_out(p), k.lanes);
+        const double rows = first ? std::min<double>(group_out(p), k.tile_rows) : k.tile_rows;
+        return images(p) * pixels * reduction(p) *
+               (channels / (multiply_adds_per_lane * k.lanes * fill(rows * k.tile_vectors)) + 1 / elements_copied);
+    });
+}
+
+double cost_pointwise(const Problem& p, const KernelTable& isa) {
+    if (p.layout == Layout::channels_last) return 0.99 * cost_direct(p, isa);  // the same loop without offsets
+    return with_kernels(p, isa, [&](const auto& k) {
+        const double pixels = up(double(p.output_pixels()), k.tile_vectors * k.lanes);
+        const double rows = std::min<double>(group_out(p), k.tile_rows);
+        return images(p) * pixels * group_out(p) * reduction(p) /
+               (multiply_adds_per_lane * k.lanes * fill(rows * k.tile_vectors));
+    });
+}
+
+template <int m>
+double cost_winograd(const Problem& p, const KernelTable& isa) {
+    return with_kernels(p, isa, [&](const auto& k) {
+        const double tiles = up(double(p.output[1]), m) / m * up(double(p.output[2]), m) / m;
+        const double in = up(double(p.ic / p.groups), k.lanes), out = up(group_out(p), k.lanes);
+        const double positions = (m + 2) * (m + 2);
+        const double multiply = positions * in * out / (multiply_adds_per_lane * k.lanes);
+        const double transforms = positions * 6 * (in + out) / (multiply_adds_per_lane * k.lanes);
+        return images(p) * tiles * (multiply + transforms);
+    });
+}
+
+double cost_depthwise(const Problem& p, const KernelTable& isa) {
+    return with_kernels(p, isa, [&](const auto& k) {
+        const double width = p.layout == Layout::channels_first ? up(double(p.output[2]), 4 * k.lanes)
+                                                                : double(p.output[2]) * up(double(p.groups), k.lanes) /
+                                                                      double(p.groups);
+        const double rows = double(p.output[0] * p.output[1]);
+        return double(p.n * p.oc) * rows * width * (double(p.taps()) + 4) / (0.4 * multiply_adds_per_lane * k.lanes);
+    });
+}
+
+double cost_pool(const Problem& p, const KernelTable&) { return p.operations() / 1e3; }
+
+double cost_of(const Candidate& c) { return c.microseconds; }
+
+}  // namespace
+
+const std::vector<Algorithm>& algorithms() {
+    static const std::vector<Algorithm> list = {
+        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise,
+         cost_depthwise, true},
+        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise,
+         cost_pointwise, true},
+        // Not chosen by itself until one Inf or huge pixel can no longer spoil its neighbours' outputs.
+        {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",
+         unsupported_winograd, cost_winograd<4>, false},
+        {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
+         unsupported_winograd, cost_winograd<2>, false},
+        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv, cost_im2col,
+         true},
+        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv,
+         cost_direct, true},
+        {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, cost_pool, true},
+    };
+    return list;
+}
+
+const Algorithm& algorithm_of(AlgorithmId id) {
+    return *std::find_if(algorithms().begin(), algorithms().end(), [&](const Algorithm& a) { return a.id == id; });
+}
+
+void check_algorithm_name(const std::string& name) {
+    std::string known = "'auto', 'winograd'";
+    if (name == "auto" || name == "winograd") return;
+    for (const auto& a : algorithms()) {
+        if (name == a.name) return;
+        known += std::string(", '") + a.name + "'";
+    }
+    throw std::invalid_argument("algorithm='" + name + "': expected one of " + known);
+}
+
+Choice choose(const Problem& p, const std::string& name, const KernelTable& isa) {
+    check_algorithm_name(name);
+    Choice choice{nullptr, "", {}};
+    for (const auto& a : algorithms()) {
+        const std::string unsupported = a.unsupported(p);
+        choice.candidates.push_back({&a, unsupported, unsupported.empty() ? a.cost(p, isa) : 0});
+    }
+
+    const Candidate* best = nullptr;
+    const Candidate* second = nullptr;
+    std::string why_not;
+    for (const auto& c : choice.candidates) {
+        const bool asked = name == "auto" ? c.algorithm->automatic
+                                          : name == c.algorithm->name ||
+                                                (name == "winograd" && std::string(c.algorithm->name).rfind(name, 0) == 0);
+        if (!asked) continue;
+        if (!c.unsupported.empty()) {
+            why_not = c.unsupported;
+        } else if (!best || cost_of(c) < cost_of(*best)) {
+            second = best;
+            best = &c;
+        } else if (!second || cost_of(c) < cost_of(*second)) {
+            second = &c;
+        }
+    }
+    if (!best) throw std::invalid_argument("algorithm='" + name + "': it " + why_not + ", the problem is " + to_string(p));
+
+    choice.algorithm = best->algorithm;
+    if (name != "auto")
+        choice.reason = "asked for by name";
+    else if (!second)
+        choice.reason = "the only algorithm for this problem";
+    else
+        choice.reason = std::string("the lowest estimate, before ") + second->algorithm->name;
+    return choice;
+}
+
+}  // namespace fastconv

@@ -1,0 +1,48 @@
+// Which algorithm: one list, each entry a name, what it cannot do, and what it would cost.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isa.hpp"
+#include "problem.hpp"
+
+namespace fastconv {
+
+enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, pool };
+
+struct Algorithm {
+    AlgorithmId id;
+    const char* name;
+    const char* summary;
+    // Why it cannot do the problem, as the end of a sentence that begins with its name; empty if it can.
+    std::string (*unsupported)(const Problem&);
+    // Estimated microseconds on one thread, weights packed. Never a matter of the thread count, so that the choice, and
+    // with it every bit of the result, is the same for any number of threads.
+    double (*cost)(const Problem&, const KernelTable&);
+    bool automatic;  // may "auto" choose it?
+};
+
+const std::vector<Algorithm>& algorithms();
+const Algorithm& algorithm_of(AlgorithmId);
+
+struct Candidate {
+    const Algorithm* algorithm;
+    std::string unsupported;
+    double microseconds;
+};
+
+struct Choice {
+    const Algorithm* algorithm;
+    std::string reason;
+    std::vector<Candidate> candidates;
+};
+
+// `name` is an algorithm, "winograd" for the cheaper of its two sizes, or "auto". Throws std::invalid_argument for a name
+// that does not exist or cannot do the problem, saying why.
+Choice choose(const Problem&, const std::string& name, const KernelTable&);
+
+// Throws std::invalid_argument unless `name` is "auto", "winograd" or an algorithm.
+void check_algorithm_name(const std::string& name);
+
+}  // namespace fastconv

@@ -1,0 +1,80 @@
+"""Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
+
+from ._explanation import Explanation
+from ._fastconv import Problem, build_info
+from .activation import leaky_relu, relu, sigmoid, silu, softmax, tanh
+from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
+from .linear import linear
+from .pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
+from .runtime import (
+    algorithms,
+    explain,
+    get_num_threads,
+    instruction_set,
+    instruction_sets,
+    set_instruction_set,
+    set_num_threads,
+    show_config,
+    show_runtime,
+    threads,
+)
+from .shapes import ReceptiveField, output_shape, receptive_field
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Explanation",
+    "Problem",
+    "ReceptiveField",
+    "__version__",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "algorithms",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "explain",
+    "get_num_threads",
+    "instruction_set",
+    "instruction_sets",
+    "leaky_relu",
+    "linear",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "output_shape",
+    "receptive_field",
+    "relu",
+    "set_instruction_set",
+    "set_num_threads",
+    "show_config",
+    "show_runtime",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
+    "threads",
+]

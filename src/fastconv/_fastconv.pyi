@@ -1,0 +1,276 @@
+"""The compiled module. Arguments are positional; it checks every one and words every error."""
+
+from collections.abc import Mapping
+from typing import Literal, SupportsIndex, TypeAlias, TypedDict, final, overload
+
+from numpy.typing import ArrayLike
+
+from ._explanation import Alternative
+from ._typing import Activation, Axes, FloatArray, IndexArray, Layout, OutputSize, Padding, Shape
+
+_Rank: TypeAlias = Literal[1, 2, 3]
+_PoolKind: TypeAlias = Literal["max", "avg"]
+
+class _BuildInfo(TypedDict):
+    version: str
+    compiler: str
+    openmp: str
+    instruction_sets: list[str]
+    flags: str
+
+class _CpuInfo(TypedDict):
+    model: str
+    cores: int
+    l1d: int
+    l2: int
+    l3: int
+
+class _Peak(TypedDict):
+    float32: float
+    float64: float
+
+class _Explain(TypedDict):
+    problem: str
+    algorithm: str
+    reason: str
+    alternatives: list[Alternative]
+    instruction_set: str
+    tile: str
+    blocking: dict[str, int]
+    threads: int
+    tasks: int
+    flops: int
+    bytes: int
+    packed_weight_bytes: int
+    workspace_bytes: int
+    estimate_us: float
+
+def conv(
+    rank: _Rank,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    activation: Activation | None,
+    algorithm: str,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+
+@final
+class Conv:
+    def __init__(
+        self,
+        rank: _Rank,
+        weight: ArrayLike,
+        bias: ArrayLike | None,
+        stride: Axes,
+        padding: Padding,
+        dilation: Axes,
+        groups: int,
+        layout: Layout,
+        activation: Activation | None,
+        algorithm: str,
+        /,
+    ) -> None: ...
+    def __call__(self, input: ArrayLike, out: FloatArray | None = None, /) -> FloatArray: ...
+    def explain(self, input_shape: Shape, /) -> _Explain: ...
+    def output_shape(self, input_shape: Shape, /) -> tuple[int, ...]: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def weight_shape(self) -> tuple[int, ...]: ...
+    @property
+    def kernel_size(self) -> tuple[int, ...]: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def stride(self) -> tuple[int, ...]: ...
+    @property
+    def padding(self) -> tuple[tuple[int, int], ...] | Literal["same"]: ...
+    @property
+    def dilation(self) -> tuple[int, ...]: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def layout(self) -> Literal["NCHW", "NHWC"]: ...
+    @property
+    def activation(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+
+@overload
+def pool(
+    rank: _Rank,
+    kind: _PoolKind,
+    input: ArrayLike,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    dilation: Axes,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    return_indices: Literal[False],
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+@overload
+def pool(
+    rank: _Rank,
+    kind: _PoolKind,
+    input: ArrayLike,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    dilation: Axes,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    return_indices: bool,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+@overload
+def adaptive_pool(
+    rank: _Rank,
+    kind: _PoolKind,
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: Literal[False],
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+@overload
+def adaptive_pool(
+    rank: _Rank,
+    kind: _PoolKind,
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+def linear(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    activation: Activation | None,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def activate(
+    name: Literal["relu", "leaky_relu", "sigmoid", "tanh", "silu"],
+    input: ArrayLike,
+    parameter: float,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def softmax(input: ArrayLike, axis: SupportsIndex, out: FloatArray | None, /) -> FloatArray: ...
+def conv_output_shape(
+    rank: int,
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    /,
+) -> tuple[int, ...]: ...
+def pool_output_shape(
+    rank: int,
+    input_shape: Shape,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    dilation: Axes,
+    ceil_mode: bool,
+    layout: Layout,
+    /,
+) -> tuple[int, ...]: ...
+
+@final
+class Problem:
+    """What is asked, without arrays: parsed from a problem string, printed as the canonical one."""
+
+    def __init__(self, text: str, /) -> None: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def ic(self) -> int: ...
+    @property
+    def oc(self) -> int: ...
+    @property
+    def input_size(self) -> tuple[int, ...]: ...
+    @property
+    def kernel_size(self) -> tuple[int, ...]: ...
+    @property
+    def stride(self) -> tuple[int, ...]: ...
+    @property
+    def padding(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def dilation(self) -> tuple[int, ...]: ...
+    @property
+    def output_size(self) -> tuple[int, ...]: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def layout(self) -> Literal["NCHW", "NHWC"]: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+    @property
+    def bias(self) -> bool: ...
+    @property
+    def activation(self) -> Literal["", "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"]: ...
+    @property
+    def ceil_mode(self) -> bool: ...
+    @property
+    def count_include_pad(self) -> bool: ...
+    @property
+    def divisor_override(self) -> int | None: ...
+    @property
+    def return_indices(self) -> bool: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def weight_shape(self) -> tuple[int, ...] | None: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def flops(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+def explain(problem: str | Problem, algorithm: str = "auto", /) -> _Explain: ...
+def algorithms() -> dict[str, str]: ...
+def supports(algorithm: str, problem: str | Problem, /) -> str: ...
+def set_num_threads(n: SupportsIndex, /) -> None: ...
+def get_num_threads() -> int: ...
+def push_threads(n: SupportsIndex, /) -> None: ...
+def pop_threads() -> None: ...
+def instruction_set() -> str: ...
+def instruction_sets() -> list[str]: ...
+def set_instruction_set(name: str, /) -> None: ...
+def x86_level(cpuid: Mapping[str, int], xcr0: int, /) -> int: ...
+def build_info() -> _BuildInfo: ...
+def cpu_info() -> _CpuInfo: ...
+def measure_peak(seconds: float, threads: int, /) -> _Peak: ...

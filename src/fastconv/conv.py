@@ -1,0 +1,527 @@
+"""Convolution in one, two and three dimensions: functions, and objects that keep their weights packed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _fastconv
+from ._explanation import Explanation
+from ._typing import Activation, Axes, FloatArray, Layout, Padding, Shape
+
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d"]
+
+
+def conv1d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Axes = 1,
+    padding: Padding = 0,
+    dilation: Axes = 1,
+    groups: int = 1,
+    *,
+    layout: Layout = "NCHW",
+    activation: Activation | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+) -> FloatArray:
+    """Convolve signals with kernels (cross-correlation, as neural networks use the word).
+
+    With ``x`` zero outside its extent and ``g = o // (oc / groups)``, the group of output channel ``o``::
+
+        y[n, o, j] = b[o] + sum over c, q of w[o, c, q] * x[n, g * ic / groups + c, j * s + q * d - p]
+
+    Parameters
+    ----------
+    input : array_like of float32 or float64
+        ``(n, ic, iw)``, or ``(ic, iw)`` unbatched. Channels last: ``(n, iw, ic)`` or ``(iw, ic)``.
+    weight : array_like, same dtype
+        ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
+    bias : array_like, same dtype, optional
+        ``(oc,)``.
+    stride, padding, dilation, groups, activation, algorithm, out
+        As in `conv2d`, for one axis.
+    layout : str
+        ``"NCHW"`` (or ``"NCL"``, ``"NCW"``) for channels first, ``"NHWC"`` (or ``"NLC"``, ``"NWC"``) for
+        channels last.
+
+    Returns
+    -------
+    ndarray
+        ``(n, oc, ow)``; channels last ``(n, ow, oc)``; without ``n`` if the input has none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`.
+
+    See Also
+    --------
+    conv2d : Every parameter in full, the error bound and the references.
+    Conv1d : The same with the weights packed once.
+
+    Examples
+    --------
+    Differences of neighbours:
+
+    >>> import numpy as np
+    >>> import fastconv
+    >>> signal = np.array([[[1.0, 4.0, 9.0, 16.0, 25.0]]])
+    >>> fastconv.conv1d(signal, np.array([[[-1.0, 1.0]]]))
+    array([[[3., 5., 7., 9.]]])
+    """
+    return _fastconv.conv(
+        1, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+    )
+
+
+def conv2d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Axes = 1,
+    padding: Padding = 0,
+    dilation: Axes = 1,
+    groups: int = 1,
+    *,
+    layout: Layout = "NCHW",
+    activation: Activation | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+) -> FloatArray:
+    """Convolve images with kernels (cross-correlation, as neural networks use the word).
+
+    With ``x`` zero outside its extents and ``g = o // (oc / groups)``, the group of output channel ``o``::
+
+        y[n, o, i, j] = b[o] + sum over c, p, q of
+            w[o, c, p, q] * x[n, g * ic / groups + c, i * sh + p * dh - ph, j * sw + q * dw - pw]
+
+    followed by the activation.
+
+    Parameters
+    ----------
+    input : array_like of float32 or float64
+        ``(n, ic, ih, iw)``, or ``(ic, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, ic)`` or
+        ``(ih, iw, ic)``. Any strides, byte order and alignment.
+    weight : array_like, same dtype
+        ``(oc, ic / groups, kh, kw)``. Channels last: ``(kh, kw, ic / groups, oc)``.
+    bias : array_like, same dtype, optional
+        ``(oc,)``, added before the activation.
+    stride : int or one int per axis
+        Step between the windows of neighbouring outputs.
+    padding : int, one int per axis, one (before, after) pair per axis, "valid" or "same"
+        Zeros around the input. ``"valid"`` is none. ``"same"`` pads so that each output extent is
+        ``ceil(input / stride)``; where the total is odd, the extra zero comes after, as in TensorFlow.
+    dilation : int or one int per axis
+        Step between the input positions that neighbouring kernel elements see.
+    groups : int
+        Input and output channels are split into this many groups, each convolved on its own;
+        ``groups == ic`` is a depthwise convolution, with ``oc / ic`` outputs per channel.
+    layout : str
+        ``"NCHW"`` for channels first, ``"NHWC"`` for channels last. Both are native, neither is converted.
+    activation : str or (low, high), optional
+        Applied as results are stored: ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``,
+        ``"tanh"``, ``"silu"``, or a clamp to ``low <= y <= high`` where either may be None.
+    algorithm : str
+        ``"auto"``, or a name from `algorithms`.
+    out : ndarray, optional
+        Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
+        input.
+
+    Returns
+    -------
+    ndarray
+        ``(n, oc, oh, ow)``; channels last ``(n, oh, ow, oc)``; without ``n`` if the input has none. Each
+        extent is ``(input + before + after - dilation * (kernel - 1) - 1) // stride + 1``.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong type or dtype.
+    ValueError
+        An argument of the wrong value or shape, or an algorithm that does not support this convolution. The
+        message names the argument, its value and what was expected.
+
+    See Also
+    --------
+    Conv2d : The same with the weights packed once.
+    output_shape : The shape of the result without computing it.
+    explain : The algorithm that is chosen, and why.
+
+    Notes
+    -----
+    The arithmetic of shapes is that of [1]_. With ``n`` products in a sum (``kh * kw * ic / groups``, and one
+    more for a bias), unit roundoff ``u`` (2**-24 for float32, 2**-53 for float64) and barring overflow and
+    underflow, the result before the activation errs by at most ``n u / (1 - n u) * S``, where ``S`` is the
+    same sum over absolute values, in every algorithm but Winograd's [2]_. For those, ``n`` becomes
+    ``ic / groups + 22`` (`winograd2`) or ``ic / groups + 30`` (`winograd4`) and ``S`` the absolute values
+    taken through the transforms: a weaker bound, since it includes pixels that the output does not see.
+
+    The bits of a result do not depend on the number of threads.
+
+    References
+    ----------
+    .. [1] V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016,
+       arXiv:1603.07285.
+    .. [2] A. Lavin, S. Gray, "Fast algorithms for convolutional neural networks", CVPR 2016,
+       arXiv:1509.09308.
+
+    Examples
+    --------
+    The horizontal Sobel kernel on a ramp, which rises by one per pixel:
+
+    >>> import numpy as np
+    >>> import fastconv
+    >>> ramp = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> sobel = np.array([[[[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]]])
+    >>> fastconv.conv2d(ramp, sobel)
+    array([[[[8., 8.],
+             [8., 8.]]]])
+    >>> fastconv.conv2d(ramp, sobel, stride=2, padding="same").shape
+    (1, 1, 2, 2)
+    """
+    return _fastconv.conv(
+        2, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+    )
+
+
+def conv3d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Axes = 1,
+    padding: Padding = 0,
+    dilation: Axes = 1,
+    groups: int = 1,
+    *,
+    layout: Layout = "NCHW",
+    activation: Activation | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+) -> FloatArray:
+    """Convolve volumes with kernels (cross-correlation, as neural networks use the word).
+
+    The equation of `conv2d` with one more spatial axis, the depth, before height and width.
+
+    Parameters
+    ----------
+    input : array_like of float32 or float64
+        ``(n, ic, id, ih, iw)``, or ``(ic, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, ic)`` or
+        ``(id, ih, iw, ic)``.
+    weight : array_like, same dtype
+        ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
+    bias : array_like, same dtype, optional
+        ``(oc,)``.
+    stride, padding, dilation, groups, activation, algorithm, out
+        As in `conv2d`, for three axes.
+    layout : str
+        ``"NCHW"`` or ``"NCDHW"`` for channels first, ``"NHWC"`` or ``"NDHWC"`` for channels last.
+
+    Returns
+    -------
+    ndarray
+        ``(n, oc, od, oh, ow)``; channels last ``(n, od, oh, ow, oc)``; without ``n`` if the input has none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`.
+
+    See Also
+    --------
+    conv2d : Every parameter in full, the error bound and the references.
+    Conv3d : The same with the weights packed once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> volume = np.arange(27.0).reshape(1, 1, 3, 3, 3)
+    >>> fastconv.conv3d(volume, np.ones((1, 1, 3, 3, 3)), bias=[0.5])
+    array([[[[[351.5]]]]])
+    """
+    return _fastconv.conv(
+        3, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+    )
+
+
+class _Conv:
+    """What `Conv1d`, `Conv2d` and `Conv3d` share: everything but the number of spatial axes."""
+
+    __slots__ = ("_activation", "_bias", "_conv", "_weight")
+
+    _rank: ClassVar[Literal[1, 2, 3]]
+    _activation: Activation | None
+    _bias: FloatArray | None
+    _conv: _fastconv.Conv
+    _weight: FloatArray
+
+    def __init__(
+        self,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
+        stride: Axes = 1,
+        padding: Padding = 0,
+        dilation: Axes = 1,
+        groups: int = 1,
+        *,
+        layout: Layout = "NCHW",
+        activation: Activation | None = None,
+        algorithm: str = "auto",
+    ) -> None:
+        self._conv = _fastconv.Conv(
+            self._rank, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm
+        )
+        # Kept for pickling, as copies: the caller may write to the originals, the packed weights stay.
+        self._weight = _frozen_copy(weight)
+        self._bias = None if bias is None else _frozen_copy(bias)
+        # The compiled object knows a clamp only by its printed form.
+        self._activation = activation
+
+    def __call__(self, x: ArrayLike, out: FloatArray | None = None) -> FloatArray:
+        """Convolve `x`, of any extent and batch size, with the packed weights.
+
+        Parameters
+        ----------
+        x : array_like, dtype of the weights
+            Batched or unbatched, in the layout of this object.
+        out : ndarray, optional
+            Where to store the result, as in `conv2d`.
+
+        Returns
+        -------
+        ndarray
+            The result, of shape ``self.output_shape(x.shape)``.
+        """
+        return self._conv(x, out)
+
+    def explain(self, input_shape: Shape) -> Explanation:
+        """Say how an input of this shape would be convolved, without doing it.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            Batched or unbatched, in the layout of this object.
+
+        Returns
+        -------
+        Explanation
+            ``print`` it, or read its fields.
+        """
+        return Explanation(**self._conv.explain(input_shape))
+
+    def output_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """Shape of the result for an input of this shape.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            Batched or unbatched, in the layout of this object.
+
+        Returns
+        -------
+        tuple of int
+            The shape.
+        """
+        return self._conv.output_shape(input_shape)
+
+    @property
+    def weight(self) -> FloatArray:
+        """The weights as they were given, read-only."""
+        return self._weight
+
+    @property
+    def bias(self) -> FloatArray | None:
+        """The bias as it was given, read-only, or None."""
+        return self._bias
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return self._rank
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights, in the layout of this object."""
+        return self._conv.weight_shape
+
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """Kernel extents, one per axis."""
+        return self._conv.kernel_size
+
+    @property
+    def in_channels(self) -> int:
+        """Number of input channels, over all groups."""
+        return self._conv.in_channels
+
+    @property
+    def out_channels(self) -> int:
+        """Number of output channels, over all groups."""
+        return self._conv.out_channels
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        """Strides, one per axis."""
+        return self._conv.stride
+
+    @property
+    def padding(self) -> tuple[tuple[int, int], ...] | Literal["same"]:
+        """One (before, after) pair per axis, or ``"same"``."""
+        return self._conv.padding
+
+    @property
+    def dilation(self) -> tuple[int, ...]:
+        """Dilations, one per axis."""
+        return self._conv.dilation
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return self._conv.groups
+
+    @property
+    def layout(self) -> Literal["NCHW", "NHWC"]:
+        """``"NCHW"`` for channels first or ``"NHWC"`` for channels last, at any rank."""
+        return self._conv.layout
+
+    @property
+    def activation(self) -> Activation | None:
+        """The activation as it was given."""
+        return self._activation
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm asked for; what ``"auto"`` chooses is in ``explain(shape).algorithm``."""
+        return self._conv.algorithm
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """Data type of weights, input and output."""
+        return self._weight.dtype
+
+    def __repr__(self) -> str:
+        parts = [f"{self.in_channels} -> {self.out_channels}", f"kernel_size={self.kernel_size}"]
+        ordinary: dict[str, object] = {
+            "stride": (1,) * self.rank,
+            "padding": ((0, 0),) * self.rank,
+            "dilation": (1,) * self.rank,
+            "groups": 1,
+            "layout": "NCHW",
+            "activation": None,
+            "algorithm": "auto",
+        }
+        for name, default in ordinary.items():
+            value = getattr(self, name)
+            if value != default:
+                parts.append(f"{name}={value!r}")
+        parts.append(f"bias={self.bias is not None}")
+        parts.append(f"dtype={self.dtype.name}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Callable[..., _Conv], tuple[object, ...]]:
+        # Weights are packed again where they arrive, for the processor that is there.
+        build = partial(type(self), layout=self.layout, activation=self.activation, algorithm=self.algorithm)
+        return build, (self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+def _frozen_copy(array: ArrayLike) -> FloatArray:
+    """Copy to a native C-contiguous array that cannot be written to."""
+    given = np.asarray(array)
+    copy: FloatArray = np.array(given, dtype=given.dtype.newbyteorder("="), order="C")
+    copy.setflags(write=False)
+    return copy
+
+
+class Conv1d(_Conv):
+    """A 1-D convolution with its weights packed once, to be called on many inputs.
+
+    Parameters
+    ----------
+    weight : array_like of float32 or float64
+        ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
+    bias, stride, padding, dilation, groups, layout, activation, algorithm
+        As in `conv1d`.
+
+    See Also
+    --------
+    Conv2d : What objects of this kind promise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> smooth = fastconv.Conv1d(np.array([[[0.25, 0.5, 0.25]]]), padding=1)
+    >>> smooth(np.array([[0.0, 0.0, 4.0, 0.0, 0.0]]))
+    array([[0., 1., 2., 1., 0.]])
+    """
+
+    __slots__ = ()
+    _rank = 1
+
+
+class Conv2d(_Conv):
+    """A 2-D convolution with its weights packed once, to be called on many inputs.
+
+    ``Conv2d(weight, bias, ...)(x)`` equals ``conv2d(x, weight, bias, ...)``. An object does not change once
+    made: it may be called from many threads at once, on inputs of any extent and batch size, and pickled.
+    Later writes to the arrays it was made from do not reach it.
+
+    Parameters
+    ----------
+    weight : array_like of float32 or float64
+        ``(oc, ic / groups, kh, kw)``. Channels last: ``(kh, kw, ic / groups, oc)``.
+    bias, stride, padding, dilation, groups, layout, activation, algorithm
+        As in `conv2d`.
+
+    See Also
+    --------
+    conv2d : Parameters in full, and the error bound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> edges = fastconv.Conv2d(np.array([[[[-1.0, 1.0]]]]), padding="same")
+    >>> edges
+    Conv2d(1 -> 1, kernel_size=(1, 2), padding='same', bias=False, dtype=float64)
+    >>> edges(np.array([[[0.0, 0.0, 1.0, 1.0]]]))
+    array([[[ 0.,  1.,  0., -1.]]])
+    >>> edges.output_shape((8, 1, 480, 640))
+    (8, 1, 480, 640)
+    """
+
+    __slots__ = ()
+    _rank = 2
+
+
+class Conv3d(_Conv):
+    """A 3-D convolution with its weights packed once, to be called on many inputs.
+
+    Parameters
+    ----------
+    weight : array_like of float32 or float64
+        ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
+    bias, stride, padding, dilation, groups, layout, activation, algorithm
+        As in `conv3d`.
+
+    See Also
+    --------
+    Conv2d : What objects of this kind promise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> total = fastconv.Conv3d(np.ones((1, 1, 2, 2, 2)))
+    >>> total(np.arange(8.0).reshape(1, 2, 2, 2))
+    array([[[[28.]]]])
+    """
+
+    __slots__ = ()
+    _rank = 3
