@@ -4,8 +4,7 @@
 #include <chrono>
 #include <vector>
 
-#include "parallel.hpp"
-#include "plan.hpp"
+#include "schedule.hpp"
 
 namespace fastconv {
 namespace {

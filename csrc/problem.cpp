@@ -1,21 +1,11 @@
 #include "problem.hpp"
 
-#include <charconv>
-#include <cmath>
-#include <limits>
-#include <sstream>
 #include <stdexcept>
 
 namespace fastconv {
 namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw std::invalid_argument(message); }
-
-int64_t checked_sum(int64_t a, int64_t b, const char* what) {
-    int64_t sum;
-    if (__builtin_add_overflow(a, b, &sum)) fail(std::string(what) + ": the sizes it leads to overflow 64 bits");
-    return sum;
-}
 
 // The part of an Axes that the problem's rank uses, as users write it.
 Shape used(const Problem& p, const Axes& axes) { return Shape(axes.end() - p.rank, axes.end()); }
@@ -24,7 +14,7 @@ std::string padding_text(const Problem& p) {
     std::string text = "(";
     for (int i = 3 - p.rank; i < 3; ++i)
         text += (i > 3 - p.rank ? ", (" : "(") + std::to_string(p.before[i]) + ", " + std::to_string(p.after[i]) + ")";
-    return text + ")";
+    return text + (p.rank == 1 ? ",)" : ")");
 }
 
 Shape with_channels(const Problem& p, int64_t channels, const Axes& axes) {
@@ -35,27 +25,55 @@ Shape with_channels(const Problem& p, int64_t channels, const Axes& axes) {
     return shape;
 }
 
-// Throws if an array of this shape could not be addressed.
-void check_size(const Shape& shape, int64_t element_size, const char* what) {
-    int64_t bytes = element_size;
-    for (const int64_t extent : shape) bytes = checked_product(bytes, extent > 0 ? extent : 1, what);
-}
-
 void check_positive(const Problem& p, const Axes& axes, const char* name) {
     for (int i = 3 - p.rank; i < 3; ++i)
         if (axes[i] < 1) fail(std::string(name) + " must be positive, got " + to_string(used(p, axes)));
+}
+
+// Thrown and caught here alone: the arguments that a size computed from them overflowed.
+struct Overflow {
+    const char* argument;
+};
+
+int64_t checked_sum(int64_t a, int64_t b, const char* argument) {
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum)) throw Overflow{argument};
+    return sum;
+}
+
+int64_t checked_product(int64_t a, int64_t b, const char* argument) {
+    if (const auto result = product(a, b)) return *result;
+    throw Overflow{argument};
 }
 
 int64_t dilated_extent(const Problem& p, int axis) {
     return checked_sum(checked_product(p.kernel[axis] - 1, p.dilation[axis], "dilation"), 1, "dilation");
 }
 
+std::string value_text(const Problem& p, const std::string& argument) {
+    if (argument == "stride") return to_string(used(p, p.stride));
+    if (argument == "dilation") return to_string(used(p, p.dilation));
+    if (argument == "padding") return padding_text(p);
+    return to_string(argument == "input" ? p.input_shape() : p.weight_shape());
+}
+
+// Runs f, turning an overflow in it into an error that names the argument and its value.
+template <class F>
+void checking_overflow(const Problem& p, const F& f) {
+    try {
+        f();
+    } catch (const Overflow& o) {
+        fail(std::string(o.argument) + "=" + value_text(p, o.argument) + ": expected sizes that fit into 64 bits");
+    }
+}
+
 }  // namespace
 
-int64_t checked_product(int64_t a, int64_t b, const char* what) {
-    int64_t product;
-    if (__builtin_mul_overflow(a, b, &product)) fail(std::string(what) + ": the sizes it leads to overflow 64 bits");
-    return product;
+bool addressable(const Shape& shape, int64_t element_size) {
+    std::optional<int64_t> bytes = element_size;
+    for (const int64_t extent : shape)
+        if (bytes) bytes = product(*bytes, extent > 0 ? extent : 1);
+    return bytes.has_value();
 }
 
 std::string to_string(const Shape& shape) {
@@ -93,269 +111,57 @@ double Problem::bytes() const {
 void pad_same(Problem& p) {
     check_positive(p, p.stride, "stride");
     check_positive(p, p.dilation, "dilation");
-    for (int i = 3 - p.rank; i < 3; ++i) {
-        const int64_t windows = (p.input[i] + p.stride[i] - 1) / p.stride[i];
-        int64_t total = 0;
-        if (windows > 0)
-            total = checked_sum((windows - 1) * p.stride[i] - p.input[i], dilated_extent(p, i), "dilation");
-        if (total < 0) total = 0;
-        p.before[i] = total / 2;
-        p.after[i] = total - total / 2;
-    }
+    checking_overflow(p, [&] {
+        for (int i = 3 - p.rank; i < 3; ++i) {
+            const int64_t windows = p.input[i] / p.stride[i] + (p.input[i] % p.stride[i] != 0);
+            int64_t total = 0;
+            if (windows > 0)
+                total = checked_sum((windows - 1) * p.stride[i] - p.input[i], dilated_extent(p, i), "dilation");
+            if (total < 0) total = 0;
+            p.before[i] = total / 2;
+            p.after[i] = total - total / 2;
+        }
+    });
 }
+
+namespace {
+
+// The extent of the output along one axis.
+int64_t output_extent(const Problem& p, int i, const char* window) {
+    const int64_t extent = dilated_extent(p, i);
+    const int64_t padded = checked_sum(checked_sum(p.input[i], p.before[i], "padding"), p.after[i], "padding");
+    if (extent > padded)
+        fail(std::string(window) + ": a window of " + to_string(used(p, p.kernel)) + " with dilation " +
+             to_string(used(p, p.dilation)) + " does not fit the input of " + to_string(used(p, p.input)) + " with padding " +
+             padding_text(p));
+    const int64_t room = padded - extent;
+    int64_t windows = room / p.stride[i] + 1;
+    checked_sum(checked_product(windows, p.stride[i], "stride"), extent, "stride");
+    // Rounding up never adds a window that would begin in the padding behind the input.
+    if (p.ceil_mode && room % p.stride[i] != 0 && windows * p.stride[i] < p.input[i] + p.before[i]) ++windows;
+    return windows;
+}
+
+}  // namespace
 
 void complete(Problem& p) {
     const bool conv = p.op == Op::conv;
     const char* window = conv ? "weight" : "kernel_size";
+    check_positive(p, p.kernel, window);
     check_positive(p, p.stride, "stride");
     check_positive(p, p.dilation, "dilation");
-    for (int i = 3 - p.rank; i < 3; ++i) {
-        if (p.kernel[i] < 1) fail(std::string(window) + ": the window must be positive, got " + to_string(used(p, p.kernel)));
-        if (p.before[i] < 0 || p.after[i] < 0) fail("padding must not be negative, got " + padding_text(p));
-        const int64_t extent = dilated_extent(p, i);
-        const int64_t padded = checked_sum(checked_sum(p.input[i], p.before[i], "padding"), p.after[i], "padding");
-        if (extent > padded)
-            fail(std::string(window) + ": a window of " + to_string(used(p, p.kernel)) + " with dilation " +
-                 to_string(used(p, p.dilation)) + " does not fit the input of " + to_string(used(p, p.input)) +
-                 " with padding " + padding_text(p));
-        const int64_t room = padded - extent;
-        p.output[i] = room / p.stride[i] + 1;
-        // Rounding up never adds a window that would begin in the padding behind the input.
-        if (p.ceil_mode && room % p.stride[i] != 0 && p.output[i] * p.stride[i] < p.input[i] + p.before[i]) ++p.output[i];
-        checked_sum(checked_product(p.output[i], p.stride[i], "stride"), extent, "stride");
-    }
-    check_size(p.input_shape(), p.element_size(), "input");
-    if (conv) check_size(p.weight_shape(), p.element_size(), "weight");
-    check_size(p.output_shape(), p.element_size() * (p.indices ? 2 : 1), "padding");
-    if (p.operations() > 9e18) fail(std::string(window) + ": more than 9e18 operations, got " + to_string(used(p, p.kernel)));
-}
-
-// ---- the problem string ----
-
-namespace {
-
-constexpr const char* op_names[] = {"conv", "max_pool", "avg_pool"};
-constexpr char axis_letters[] = {'d', 'h', 'w'};
-
-struct NamedActivation {
-    const char* name;
-    ActivationSpec spec;
-};
-const NamedActivation named_activations[] = {
-    {"relu6", {Activation::clamp, 0, 6}},
-    {"relu", {Activation::clamp, 0, std::numeric_limits<double>::infinity()}},
-    {"leaky_relu", {Activation::leaky_relu, 0.01, 0}},
-    {"sigmoid", {Activation::sigmoid, 0, 0}},
-    {"tanh", {Activation::tanh, 0, 0}},
-    {"silu", {Activation::silu, 0, 0}},
-};
-
-std::string number(double v) {
-    std::array<char, 32> text;
-    const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
-    return std::string(text.data(), end);
-}
-
-void print_axes(std::string& text, const Problem& p, char letter, const Axes& axes, bool always, int64_t standard) {
-    bool equal = true, is_standard = true;
-    for (int i = 3 - p.rank; i < 3; ++i) {
-        equal = equal && axes[i] == axes[2];
-        is_standard = is_standard && axes[i] == standard;
-    }
-    if (is_standard && !always) return;
-    if (equal) {
-        text += std::string(" ") + letter + std::to_string(axes[2]);
-        return;
-    }
-    for (int i = 3 - p.rank; i < 3; ++i) text += std::string(" ") + letter + axis_letters[i] + std::to_string(axes[i]);
-}
-
-void print_padding(std::string& text, const Problem& p) {
-    if (p.before == p.after) return print_axes(text, p, 'p', p.before, p.op == Op::conv, 0);
-    for (int i = 3 - p.rank; i < 3; ++i)
-        text += std::string(" p") + axis_letters[i] + std::to_string(p.before[i]) + ":" + std::to_string(p.after[i]);
-}
-
-// A token is letters followed by a value: "ih56", "ph0:1", "clamp-1:1".
-class Parser {
-   public:
-    explicit Parser(const std::string& text) : words_(text) {}
-
-    Problem problem() {
-        std::string word;
-        if (!(words_ >> word)) fail("problem: expected a string such as 'conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32'");
-        operation(word);
-        while (words_ >> word) token(word);
-        finish();
-        return p_;
-    }
-
-   private:
-    [[noreturn]] static void reject(const std::string& token, const std::string& expected) {
-        fail("problem: token '" + token + "': expected " + expected);
-    }
-
-    void operation(const std::string& word) {
-        for (int i = 0; i < 3; ++i) {
-            const std::string name = op_names[i];
-            if (word.size() == name.size() + 2 && word.compare(0, name.size(), name) == 0 && word.back() == 'd') {
-                p_.op = Op(i);
-                p_.rank = word[name.size()] - '0';
-                if (p_.rank >= 1 && p_.rank <= 3) return;
-            }
+    checking_overflow(p, [&] {
+        for (int i = 3 - p.rank; i < 3; ++i) {
+            if (p.before[i] < 0 || p.after[i] < 0) fail("padding must not be negative, got " + padding_text(p));
+            p.output[i] = output_extent(p, i, window);
         }
-        reject(word, "conv1d, conv2d, conv3d, max_pool1d, ... or avg_pool3d");
-    }
-
-    int64_t integer(const std::string& text) {
-        int64_t value = 0;
-        const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (end.ec != std::errc() || end.ptr != text.data() + text.size()) reject(word_, "an integer behind the letters");
-        return value;
-    }
-    double real(const std::string& text) {
-        double value = 0;
-        const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (end.ec != std::errc() || end.ptr != text.data() + text.size()) reject(word_, "a number behind the name");
-        return value;
-    }
-
-    bool activation(const std::string& word) {
-        for (const auto& a : named_activations)
-            if (word == a.name) {
-                p_.activation = a.spec;
-                return true;
-            }
-        if (word.rfind("leaky_relu", 0) == 0) {
-            p_.activation = {Activation::leaky_relu, real(word.substr(10)), 0};
-            return true;
-        }
-        if (word.rfind("clamp", 0) == 0) {
-            const auto colon = word.find(':');
-            if (colon == std::string::npos) reject(word, "clampLOW:HIGH");
-            p_.activation = {Activation::clamp, real(word.substr(5, colon - 5)), real(word.substr(colon + 1))};
-            return true;
-        }
-        return false;
-    }
-
-    bool flag(const std::string& word) {
-        const bool conv = p_.op == Op::conv;
-        if (word == "nchw" || word == "nhwc")
-            p_.layout = word == "nchw" ? Layout::channels_first : Layout::channels_last;
-        else if (word == "f32" || word == "f64")
-            p_.dtype = word == "f32" ? DType::f32 : DType::f64;
-        else if (word == "psame")
-            same_ = true;
-        else if (conv && word == "bias")
-            p_.bias = true;
-        else if (!conv && word == "ceil")
-            p_.ceil_mode = true;
-        else if (p_.op == Op::avg_pool && word == "nopad")
-            p_.count_include_pad = false;
-        else if (p_.op == Op::max_pool && word == "indices")
-            p_.indices = true;
-        else
-            return conv && activation(word);
-        return true;
-    }
-
-    void token(const std::string& word) {
-        word_ = word;
-        if (flag(word)) return;
-        size_t letters = 0;
-        while (letters < word.size() && (std::isalpha(static_cast<unsigned char>(word[letters])))) ++letters;
-        const std::string key = word.substr(0, letters), value = word.substr(letters);
-        const bool conv = p_.op == Op::conv;
-        if (key == "n") p_.n = integer(value);
-        else if (conv && key == "ic") p_.ic = integer(value);
-        else if (conv && key == "oc") p_.oc = integer(value);
-        else if (!conv && key == "c") p_.ic = p_.oc = integer(value);
-        else if (conv && key == "g") p_.groups = integer(value);
-        else if (p_.op == Op::avg_pool && key == "div") p_.divisor_override = integer(value);
-        else if (key == "s" || key == "d" || key == "p") all_axes(key[0], value);
-        else if (key.size() == 2) one_axis(key, value);
-        else reject(word, "a known key, such as n, ic, ih, oc, kh, s, p, d, g, nchw, f32");
-    }
-
-    void all_axes(char key, const std::string& value) {
-        for (int i = 3 - p_.rank; i < 3; ++i) set(key, i, value);
-    }
-
-    void one_axis(const std::string& key, const std::string& value) {
-        for (int i = 3 - p_.rank; i < 3; ++i)
-            if (key[1] == axis_letters[i] && std::string("iksdp").find(key[0]) != std::string::npos)
-                return set(key[0], i, value);
-        reject(word_, "a known key for an axis of this operator, such as ih, kw, sh, pw, dh");
-    }
-
-    void set(char key, int axis, const std::string& value) {
-        if (key == 'p') {
-            const auto colon = value.find(':');
-            p_.before[axis] = integer(value.substr(0, colon));
-            p_.after[axis] = colon == std::string::npos ? p_.before[axis] : integer(value.substr(colon + 1));
-            return;
-        }
-        const int64_t v = integer(value);
-        if (key == 'i') p_.input[axis] = v, has_input_[axis] = true;
-        if (key == 'k') p_.kernel[axis] = v, has_kernel_[axis] = true;
-        if (key == 's') p_.stride[axis] = v, has_stride_ = true;
-        if (key == 'd') p_.dilation[axis] = v;
-    }
-
-    void finish() {
-        for (int i = 3 - p_.rank; i < 3; ++i) {
-            if (!has_input_[i]) fail(std::string("problem: key 'i") + axis_letters[i] + "' is missing");
-            if (!has_kernel_[i]) fail(std::string("problem: key 'k") + axis_letters[i] + "' is missing");
-            if (p_.input[i] < 0) fail(std::string("problem: 'i") + axis_letters[i] + "' must not be negative");
-        }
-        if (p_.op != Op::conv && !has_stride_) p_.stride = p_.kernel;
-        if (p_.n < 0 || p_.ic < 0 || p_.oc < 0) fail("problem: n and channels must not be negative");
-        if (p_.groups < 1 || p_.ic % p_.groups || p_.oc % p_.groups)
-            fail("problem: token 'g" + std::to_string(p_.groups) + "': groups must divide ic and oc");
-        if (same_) pad_same(p_);
-        complete(p_);
-    }
-
-    std::istringstream words_;
-    std::string word_;
-    Problem p_;
-    bool same_ = false, has_stride_ = false;
-    std::array<bool, 3> has_input_{}, has_kernel_{};
-};
-
-}  // namespace
-
-std::string to_string(const ActivationSpec& a) {
-    for (const auto& named : named_activations)
-        if (named.spec == a) return named.name;
-    if (a.kind == Activation::clamp) return "clamp" + number(a.low) + ":" + number(a.high);
-    if (a.kind == Activation::leaky_relu) return "leaky_relu" + number(a.low);
-    return "";
+        if (!addressable(p.input_shape(), p.element_size())) throw Overflow{"input"};
+        if (conv && !addressable(p.weight_shape(), p.element_size())) throw Overflow{"weight"};
+        if (!addressable(p.output_shape(), p.indices ? 8 : p.element_size()))
+            fail((p.padded() ? "padding=" + padding_text(p) : std::string("input and ") + window) +
+                 ": the output would have shape " + to_string(p.output_shape()) + ", expected a size that fits into 64 bits");
+    });
+    if (p.operations() > 9e18) fail(std::string(window) + "=" + to_string(used(p, p.kernel)) + ": more than 9e18 operations");
 }
-
-std::string to_string(const Problem& p) {
-    const bool conv = p.op == Op::conv;
-    std::string text = op_names[int(p.op)] + std::to_string(p.rank) + "d n" + std::to_string(p.n);
-    text += (conv ? " ic" : " c") + std::to_string(p.ic);
-    for (int i = 3 - p.rank; i < 3; ++i) text += std::string(" i") + axis_letters[i] + std::to_string(p.input[i]);
-    if (conv) text += " oc" + std::to_string(p.oc);
-    for (int i = 3 - p.rank; i < 3; ++i) text += std::string(" k") + axis_letters[i] + std::to_string(p.kernel[i]);
-    if (conv || p.stride != p.kernel) print_axes(text, p, 's', p.stride, true, 1);
-    print_padding(text, p);
-    print_axes(text, p, 'd', p.dilation, false, 1);
-    if (p.groups != 1) text += " g" + std::to_string(p.groups);
-    text += p.layout == Layout::channels_first ? " nchw" : " nhwc";
-    text += p.dtype == DType::f32 ? " f32" : " f64";
-    if (p.ceil_mode) text += " ceil";
-    if (!p.count_include_pad) text += " nopad";
-    if (p.divisor_override) text += " div" + std::to_string(p.divisor_override);
-    if (p.indices) text += " indices";
-    if (p.bias) text += " bias";
-    const std::string activation = to_string(p.activation);
-    return activation.empty() ? text : text + " " + activation;
-}
-
-Problem parse_problem(const std::string& text) { return Parser(text).problem(); }
 
 }  // namespace fastconv

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,7 +69,14 @@ std::string to_string(const Shape&);
 std::string to_string(const ActivationSpec&);
 const char* to_string(DType);
 
-// Throws std::invalid_argument(what + " ...") on overflow.
-int64_t checked_product(int64_t a, int64_t b, const char* what);
+// The product, or nothing if it overflows.
+inline std::optional<int64_t> product(int64_t a, int64_t b) {
+    int64_t result;
+    if (__builtin_mul_overflow(a, b, &result)) return std::nullopt;
+    return result;
+}
+
+// Whether an array of this shape could be addressed.
+bool addressable(const Shape&, int64_t element_size);
 
 }  // namespace fastconv

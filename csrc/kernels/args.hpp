@@ -49,11 +49,13 @@ struct ConvArgs {
 enum class PoolKind : int { maximum, average };
 
 // Window o of an axis covers input positions first[o], first[o] + dilation, ...: taps[o] of them lie inside the input.
+// Sliding windows begin at o * stride - before and have `window` taps, counting those in the padding; adaptive windows
+// have stride 0.
 struct PoolAxis {
     const int64_t* first;
     const int64_t* taps;
     const int64_t* divisor;  // average: positions counted, padding included where the caller asked for that
-    int64_t dilation;
+    int64_t dilation, stride, before, window;
 };
 
 template <class T>

@@ -131,65 +131,70 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
     }
 }
 
-// Sums of output pixel (od, oh, ow), channels g, g + 1, ... of the groups, multiple q, `width` of them.
+// Where an output pixel's first tap lies in the input, and which of its taps are inside.
+struct Window {
+    int64_t origin;
+    Range d, h, w;
+};
+
+// V vectors of channels from g on, `width` channels at most, of one pixel and one multiple.
 template <class T, int V>
-inline void depthwise_pixel(const ConvArgs<T>& a, Vec<T>* sum, const T* x, int64_t od, int64_t oh, int64_t ow, int64_t q,
-                            int64_t g, int64_t width) {
-    const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh), kw = taps_inside(a, 2, ow);
-    const bool whole = width >= V * lanes<T>;
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[v] = Vec<T>{};
-    for (int64_t d = kd.begin; d < kd.end; ++d)
-        for (int64_t h = kh.begin; h < kh.end; ++h)
-            for (int64_t w = kw.begin; w < kw.end; ++w) {
-                const T* from = x + (od * a.step[0] - a.before[0] + d * a.dilation[0]) * a.in.stride[0] +
-                                (oh * a.step[1] - a.before[1] + h * a.dilation[1]) * a.in.stride[1] +
-                                (ow * a.step[2] - a.before[2] + w * a.dilation[2]) * a.in.stride[2] + g;
-                const int64_t tap = (d * a.kernel[1] + h) * a.kernel[2] + w;
-                const T* weights = a.weights + (q * a.reduction + tap) * a.groups + g;
-                if (whole) {
-                    const Columns<T> left{from, 0}, right{weights, 0};
+inline void depthwise_pixel(const ConvArgs<T>& a, const Window& window, const T* x, T* y, int64_t q, int64_t g) {
+    constexpr int L = lanes<T>;
+    const int64_t width = min_of(a.groups - g, V * L), multiplier = a.group_out;
+    const bool whole = width == V * L;
+    Vec<T> sum[V] = {};
+    for (int64_t d = window.d.begin; d < window.d.end; ++d)
+        for (int64_t h = window.h.begin; h < window.h.end; ++h) {
+            const int64_t row = window.origin + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1];
+            const T* weights = a.weights + (q * a.reduction + (d * a.kernel[1] + h) * a.kernel[2]) * a.groups + g;
+            for (int64_t w = window.w.begin; w < window.w.end; ++w) {
+                const T* from = x + row + w * a.dilation[2] * a.in.stride[2] + g;
+                const auto add = [&](const auto& left, const auto& right) {
 #pragma GCC unroll 4
                     for (int v = 0; v < V; ++v) sum[v] += left.at(0, v) * right.at(0, v);
-                } else {
-                    const PartialColumns<T> left{from, 0, int(width)}, right{weights, 0, int(width)};
-#pragma GCC unroll 4
-                    for (int v = 0; v < V; ++v) sum[v] += left.at(0, v) * right.at(0, v);
-                }
+                };
+                if (whole)
+                    add(Columns<T>{from, 0}, Columns<T>{weights + w * a.groups, 0});
+                else
+                    add(PartialColumns<T>{from, 0, int(width)}, PartialColumns<T>{weights + w * a.groups, 0, int(width)});
             }
+        }
+    for (int v = 0; v < V && v * L < width; ++v) {
+        const int count = clamp_lanes(width - v * L, L);
+        const int64_t channel = (g + v * L) * multiplier + q;
+        if (multiplier == 1) {
+            if (a.epilogue.bias) sum[v] += load_partial(a.epilogue.bias + channel, count);
+            store_partial(y + channel, activate(a.epilogue, sum[v]), count);
+            continue;
+        }
+        if (a.epilogue.bias)
+            for (int i = 0; i < count; ++i) sum[v][i] += a.epilogue.bias[channel + i * multiplier];
+        const Vec<T> out = activate(a.epilogue, sum[v]);
+        for (int i = 0; i < count; ++i) y[channel + i * multiplier] = out[i];
+    }
 }
 
 template <class T>
 inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task) {
     constexpr int V = 4, L = lanes<T>;
     const int64_t n = task / a.pixel_blocks, first = task % a.pixel_blocks * a.pixel_block;
-    const T* x = a.x + n * a.in.n_stride;
-    const int64_t multiplier = a.group_out;
     const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
-    for (int64_t row = first; row < last; ++row)
-        for (int64_t ow = 0; ow < a.out.size[2]; ++ow) {
-            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
-            T* y = a.y + n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1] + ow * a.out.stride[2];
-            for (int64_t q = 0; q < multiplier; ++q)
-                for (int64_t g = 0; g < a.groups; g += V * L) {
-                    const int64_t width = min_of(a.groups - g, V * L);
-                    Vec<T> sum[V];
-                    depthwise_pixel<T, V>(a, sum, x, od, oh, ow, q, g, width);
-                    for (int v = 0; v < V && v * L < width; ++v) {
-                        const int count = clamp_lanes(width - v * L, L);
-                        const int64_t channel = (g + v * L) * multiplier + q;
-                        if (multiplier == 1) {
-                            if (a.epilogue.bias) sum[v] += load_partial(a.epilogue.bias + channel, count);
-                            store_partial(y + channel, activate(a.epilogue, sum[v]), count);
-                            continue;
-                        }
-                        if (a.epilogue.bias)
-                            for (int i = 0; i < count; ++i) sum[v][i] += a.epilogue.bias[channel + i * multiplier];
-                        const Vec<T> out = activate(a.epilogue, sum[v]);
-                        for (int i = 0; i < count; ++i) y[channel + i * multiplier] = out[i];
-                    }
-                }
+    const T* x = a.x + n * a.in.n_stride;
+    for (int64_t row = first; row < last; ++row) {
+        const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+        const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
+        const int64_t origin = (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
+        T* y = a.y + n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1];
+        for (int64_t ow = 0; ow < a.out.size[2]; ++ow, y += a.out.stride[2]) {
+            const Window window{origin + (ow * a.step[2] - a.before[2]) * a.in.stride[2], kd, kh, taps_inside(a, 2, ow)};
+            for (int64_t q = 0; q < a.group_out; ++q) {
+                int64_t g = 0;
+                for (; a.groups - g > L; g += V * L) depthwise_pixel<T, V>(a, window, x, y, q, g);
+                if (g < a.groups) depthwise_pixel<T, 1>(a, window, x, y, q, g);
+            }
         }
+    }
 }
 
 template <class T>

@@ -40,7 +40,7 @@ struct Segment {
 
 template <class T>
 struct Patches {
-    Segment segment[tile_pitch<T>];
+    Segment segment[tile_pitch<T> > tile_rows ? tile_pitch<T> : tile_rows];  // one a pixel at worst
     int count = 0;
 
     Patches(const ConvArgs<T>& a, int64_t pixel, int64_t pixels) {

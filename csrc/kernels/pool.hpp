@@ -32,16 +32,54 @@ struct Sum {
     }
 };
 
+// Channels first: the line holds one reduced row of the input with its padding, then the divisors of the outputs in it.
+template <class T>
+struct PoolLine {
+    int64_t before, line, total;
+
+    explicit PoolLine(const PoolArgs<T>& a) {
+        const PoolAxis& axis = a.axis[2];
+        // The last window may reach beyond the input, and the idle lanes of the last vector beyond that.
+        const int64_t end = (a.out.size[2] - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1 + 2 * lanes<T>;
+        before = axis.before;
+        line = max_of(before + a.in.size[2] + lanes<T>, end);
+        total = line + a.out.size[2] + lanes<T>;
+    }
+};
+
 template <class T>
 int64_t pool_workspace(const PoolArgs<T>& a) {
-    return a.channels_first && !a.with_indices ? (a.in.size[2] + lanes<T>) * int64_t(sizeof(T)) : 0;
+    return a.channels_first && !a.with_indices ? PoolLine<T>(a).total * int64_t(sizeof(T)) : 0;
+}
+
+// What the sums of a row of windows are divided by, but for the factor of the other axes.
+template <class T>
+inline void pool_prepare_line(const PoolArgs<T>& a, T* line) {
+    const PoolLine<T> layout(a);
+    const T identity = a.kind == PoolKind::maximum ? Maximum<T>::identity()[0] : T(0);
+    for (int64_t i = 0; i < layout.line; ++i) line[i] = identity;
+    for (int64_t i = 0; i < a.out.size[2]; ++i) line[layout.line + i] = T(a.axis[2].divisor[i]);
 }
 
 template <class T>
-inline T pool_divisor(const PoolArgs<T>& a, int64_t od, int64_t oh, int64_t ow) {
-    if (a.kind == PoolKind::maximum) return T(1);
-    if (a.fixed_divisor) return T(a.fixed_divisor);
-    return T(a.axis[0].divisor[od] * a.axis[1].divisor[oh] * a.axis[2].divisor[ow]);
+inline T pool_divisor(const PoolArgs<T>& a, int64_t od, int64_t oh) {
+    return T(a.axis[0].divisor[od] * a.axis[1].divisor[oh]);
+}
+
+template <class V, int... J>
+inline V even_lanes(V a, V b, Indices<J...>) {
+    return __builtin_shufflevector(a, b, (2 * J)...);
+}
+
+// from[0], from[stride], ...: the same tap of `count` neighbouring windows.
+template <class T>
+inline Vec<T> load_strided(const T* from, int64_t stride, int count) {
+    constexpr int L = lanes<T>;
+    if (stride == 1) return load(from);
+    if (stride == 2) return even_lanes(load(from), load(from + L), typename MakeIndices<L>::type{});
+    Vec<T> v{};
+    for (int i = 0; i < count; ++i) v[i] = from[i * stride];
+    return v;
 }
 
 // Calls f(offset of the row in the input) for every input row under output row (od, oh).
@@ -56,6 +94,9 @@ inline void for_each_row(const PoolArgs<T>& a, int64_t od, int64_t oh, const F& 
 template <class T, class Op>
 inline void pool_row_channels_first(const PoolArgs<T>& a, T* line, const T* x, T* y, int64_t od, int64_t oh) {
     constexpr int L = lanes<T>;
+    const PoolLine<T> layout(a);
+    const PoolAxis& axis = a.axis[2];
+    T* reduced = line + layout.before;
     for (int64_t w = 0; w < a.in.size[2]; w += L) {
         const int count = clamp_lanes(a.in.size[2] - w, L);
         Vec<T> v = Op::identity();
@@ -63,15 +104,29 @@ inline void pool_row_channels_first(const PoolArgs<T>& a, T* line, const T* x, T
             const T* from = x + row + w;
             v = Op::combine(v, count == L ? load(from) : load_partial(from, count));
         });
-        store(line + w, v);
+        if (count == L)
+            store(reduced + w, v);
+        else
+            store_partial(reduced + w, v, count);  // the padding behind stays
     }
-    const PoolAxis& axis = a.axis[2];
-    const bool divides = a.kind == PoolKind::average;
-    for (int64_t ow = 0; ow < a.out.size[2]; ++ow) {
-        const T* from = line + axis.first[ow];
-        T result = Op::identity()[0];
-        for (int64_t t = 0; t < axis.taps[ow]; ++t) result = Op::combine(result, from[t * axis.dilation]);
-        y[ow] = divides ? result / pool_divisor(a, od, oh, ow) : result;
+    const T divisor = a.fixed_divisor ? T(a.fixed_divisor) : a.kind == PoolKind::average ? pool_divisor(a, od, oh) : T(1);
+    for (int64_t ow = 0; ow < a.out.size[2]; ow += L) {
+        const int count = clamp_lanes(a.out.size[2] - ow, L);
+        Vec<T> v = Op::identity();
+        if (axis.stride)
+            for (int64_t t = 0; t < axis.window; ++t)
+                v = Op::combine(v, load_strided(line + ow * axis.stride + t * axis.dilation, axis.stride, count));
+        else
+            for (int i = 0; i < count; ++i)
+                for (int64_t t = 0; t < axis.taps[ow + i]; ++t) v[i] = Op::combine(T(v[i]), reduced[axis.first[ow + i] + t]);
+        if (a.kind == PoolKind::average) {
+            const Vec<T> by = broadcast(divisor);
+            v = v / (a.fixed_divisor ? by : by * load_partial(line + layout.line + ow, count));
+        }
+        if (count == L)
+            store(y + ow, v);
+        else
+            store_partial(y + ow, v, count);
     }
 }
 
@@ -80,7 +135,8 @@ inline void pool_row_channels_last(const PoolArgs<T>& a, const T* x, T* y, int64
     constexpr int L = lanes<T>;
     const PoolAxis& axis = a.axis[2];
     for (int64_t ow = 0; ow < a.out.size[2]; ++ow) {
-        const Vec<T> divisor = broadcast<T>(pool_divisor(a, od, oh, ow));
+        const Vec<T> divisor =
+            broadcast<T>(a.fixed_divisor ? T(a.fixed_divisor) : pool_divisor(a, od, oh) * T(axis.divisor[ow]));
         for (int64_t c = 0; c < a.channels; c += L) {
             const int count = clamp_lanes(a.channels - c, L);
             Vec<T> v = Op::identity();
@@ -132,6 +188,7 @@ void pool(const PoolArgs<T>& a, int64_t task, void* workspace) {
     const int64_t planes = a.channels_first ? a.channels : 1, plane = task / a.row_blocks;
     const int64_t n = plane / planes, c = plane % planes;
     const T* x = a.x + n * a.in.n_stride + c * a.in.c_stride;
+    if (a.channels_first && !a.with_indices) pool_prepare_line(a, static_cast<T*>(workspace));
     for (int64_t row = first; row < last; ++row) {
         const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
         const int64_t to = n * a.out.n_stride + c * a.out.c_stride + od * a.out.stride[0] + oh * a.out.stride[1];

@@ -10,6 +10,8 @@
 namespace fastconv {
 namespace {
 
+constexpr int required_flags = int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+
 std::string given(const char* name, py::handle value) {
     std::string text = py::repr(value).cast<std::string>();
     if (text.size() > 200) text = text.substr(0, 200) + "...";  // an array, say
@@ -232,7 +234,7 @@ void check_dtype(const py::array& a, const char* name, DType expected, const cha
 Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
 
 py::array native(const py::array& a, DType t) {
-    constexpr int flags = py::array::c_style | py::array::forcecast | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    constexpr int flags = required_flags | int(py::array::forcecast);
     py::array result = t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a))
                                        : py::array(py::array_t<double, flags>::ensure(a));
     if (!result) throw py::error_already_set();
@@ -295,8 +297,7 @@ py::array output_array(py::handle out, const Shape& shape, DType dtype, const st
     if (shape_of(a) != shape)
         throw py::value_error(name + "shape " + to_string(shape_of(a)) + ", expected " + to_string(shape));
     if (!a.writeable()) throw py::value_error(name + "the array is read-only, expected one that can be written to");
-    const int needed = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-    if ((a.flags() & needed) != needed) {
+    if ((a.flags() & required_flags) != required_flags) {
         const Shape strides(a.strides(), a.strides() + a.ndim());
         throw py::value_error(name + "strides " + to_string(strides) + ", expected a C-contiguous, aligned array");
     }

@@ -4,7 +4,6 @@
 #include <mutex>
 #include <stdexcept>
 
-#include "../parallel.hpp"
 #include "../plan.hpp"
 #include "arguments.hpp"
 #include "explanation.hpp"
@@ -50,7 +49,9 @@ Convolution convolution(py::handle rank, const Shape& weight, py::handle stride,
                               (p.layout == Layout::channels_first ? "(oc, ic / groups, *kernel)" : "(*kernel, ic / groups, oc)"));
     const bool first = p.layout == Layout::channels_first;
     p.oc = first ? weight[0] : weight[r + 1];
-    p.ic = checked_product(first ? weight[1] : weight[r], p.groups, "groups");
+    const auto channels = product(first ? weight[1] : weight[r], p.groups);
+    if (!channels) value_error("groups", groups, "groups of channels whose number fits into 64 bits");
+    p.ic = *channels;
     std::copy_n(weight.begin() + (first ? 2 : 0), r, p.kernel.end() - p.rank);
     for (size_t i = 0; i < r; ++i)
         if (p.kernel[3 - r + i] < 1)
@@ -71,9 +72,10 @@ py::array conv(py::handle rank, py::handle input, py::handle weight, py::handle 
                py::handle dilation, py::handle groups, py::handle layout, py::handle activation, py::handle algorithm,
                py::handle out) {
     const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
+    const DType dtype = dtype_of(x, "input");
+    check_dtype(w, "weight", dtype, "input");
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
-    c.problem.dtype = dtype_of(x, "input");
-    check_dtype(w, "weight", c.problem.dtype, "input");
+    c.problem.dtype = dtype;
     std::vector<Input> inputs{{"input", &x}, {"weight", &w}};
     py::array b;
     if (!bias.is_none()) {
@@ -106,9 +108,10 @@ class PreparedConv {
     PreparedConv(py::handle rank, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
                  py::handle dilation, py::handle groups, py::handle layout, py::handle activation, py::handle algorithm) {
         const py::array w = array_of(weight, "weight");
+        const DType dtype = dtype_of(w, "weight");
         convolution_ = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
         Problem& p = convolution_.problem;
-        p.dtype = dtype_of(w, "weight");
+        p.dtype = dtype;
         p.bias = !bias.is_none();
         py::array b;
         if (p.bias) check_bias(b = array_of(bias, "bias"), p);
@@ -217,7 +220,7 @@ py::object padding_read_back(const Convolution& c) {
         const size_t axis = 3 - pairs.size() + i;
         pairs[i] = py::make_tuple(c.padding.before[axis], c.padding.after[axis]);
     }
-    return std::move(pairs);
+    return pairs;
 }
 
 py::tuple used_axes(const Problem& p, const Axes& a) { return to_tuple(Shape(a.end() - p.rank, a.end())); }

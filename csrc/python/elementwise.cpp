@@ -5,7 +5,7 @@
 namespace fastconv {
 namespace {
 
-int64_t product(const Shape& s, size_t begin, size_t end) {
+int64_t extents(const Shape& s, size_t begin, size_t end) {
     int64_t n = 1;
     for (size_t i = begin; i < end; ++i) n *= s[i];  // extents of an array that exists
     return n;
@@ -52,13 +52,13 @@ py::array linear(py::handle input, py::handle weight, py::handle bias, py::handl
     const ActivationSpec spec = activation_of(activation);
     Shape ys = xs;
     ys.back() = ws[0];
-    int64_t bytes = 8;
-    for (const int64_t extent : ys) bytes = checked_product(bytes, std::max<int64_t>(extent, 1), "weight");
+    if (!addressable(ys, sizeof(double)))
+        throw py::value_error("weight: shape " + to_string(ws) + ", expected a result whose size fits into 64 bits");
 
     const py::array y = output_array(out, ys, dtype, inputs);
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
     const py::array b_native = bias.is_none() ? py::array() : native(b, dtype);
-    const int64_t rows = product(xs, 0, xs.size() - 1);
+    const int64_t rows = extents(xs, 0, xs.size() - 1);
     compute(2.0 * double(rows) * double(ws[0]) * double(ws[1]), [&] {
         with_type(dtype, [&]<class T>(T) {
             run_linear<T>(data<T>(x_native), data<T>(w_native), bias.is_none() ? nullptr : data<T>(b_native),
@@ -97,7 +97,7 @@ py::array softmax(py::handle input, py::handle axis, py::handle out) {
     const auto at = size_t(i);
     compute(operations_per_element * double(x.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_softmax<T>(data<T>(x_native), mutable_data<T>(y), product(s, 0, at), s[at], product(s, at + 1, s.size()));
+            run_softmax<T>(data<T>(x_native), mutable_data<T>(y), extents(s, 0, at), s[at], extents(s, at + 1, s.size()));
         });
     });
     return y;

@@ -1,8 +1,8 @@
 // Pooling: sliding and adaptive windows.
 #include <stdexcept>
 
-#include "../parallel.hpp"
 #include "../plan.hpp"
+#include "../pool_plan.hpp"
 #include "arguments.hpp"
 
 namespace fastconv {
@@ -108,9 +108,8 @@ py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py:
     p.oc = p.ic;
     p.output = output_size_of(output_size, p);
     std::array<PoolTable, 3> tables;
-    int64_t elements = 8;  // of a result of any type
-    for (const int64_t extent : p.output_shape())
-        elements = checked_product(elements, std::max<int64_t>(extent, 1), "output_size");
+    if (!addressable(p.output_shape(), sizeof(int64_t)))
+        value_error("output_size", output_size, "a result whose size fits into 64 bits");
     for (size_t i = 0; i < 3; ++i) {
         if (p.input[i] == 0 && p.output[i] > 0)
             throw py::value_error("input: shape " + to_string(shape_of(x)) + ", expected axes that are not empty for output_size=" +

@@ -1,6 +1,6 @@
 // Problems as Python objects, and what can be said about one without arrays.
-#include "../parallel.hpp"
 #include "../plan.hpp"
+#include "../pool_plan.hpp"
 #include "arguments.hpp"
 #include "explanation.hpp"
 
@@ -33,6 +33,33 @@ py::tuple pairs(const Problem& p) {
     }
     return result;
 }
+
+constexpr const char* problem_doc = R"(What is asked of an operator, without arrays.
+
+Parameters
+----------
+text : str
+    A problem string: the operator, ``n``, channels, extents ``ih iw``, kernel ``kh kw``, then what differs from
+    the defaults: ``s2`` or ``sh2 sw1`` (stride), ``p1``, ``ph0:1`` (before:after) or ``psame``, ``d2``
+    (dilation), ``g32`` (groups); then ``nchw`` or ``nhwc``, ``f32`` or ``f64``, and flags: ``bias`` and an
+    activation for convolutions, ``ceil``, ``nopad``, ``div5``, ``indices`` for pooling.
+
+Raises
+------
+ValueError
+    A token that is not understood, or a problem that cannot be computed.
+
+Examples
+--------
+>>> import fastconv
+>>> p = fastconv.Problem("conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32")
+>>> p.output_shape
+(1, 64, 56, 56)
+>>> p.flops
+231211008
+>>> str(fastconv.Problem("max_pool2d n1 c8 ih9 iw9 kh3 kw3 s2 psame nhwc f64"))
+'max_pool2d n1 c8 ih9 iw9 kh3 kw3 s2 p1 nhwc f64'
+)";
 
 py::int_ whole(double v) { return py::reinterpret_steal<py::int_>(PyLong_FromDouble(v)); }
 
@@ -75,7 +102,7 @@ void register_problem(py::module_& m) {
     const auto axes_of = [](Axes Problem::*member) {
         return [member](const Problem& p) { return to_tuple(Shape((p.*member).end() - p.rank, (p.*member).end())); };
     };
-    py::class_<Problem>(m, "Problem")
+    py::class_<Problem>(m, "Problem", problem_doc)
         .def(py::init([](py::handle text) {
             if (!py::isinstance<py::str>(text)) type_error("problem", text, "a string");
             return parse_problem(text.cast<std::string>());

@@ -253,13 +253,11 @@ def conv3d(
 class _Conv:
     """What `Conv1d`, `Conv2d` and `Conv3d` share: everything but the number of spatial axes."""
 
-    __slots__ = ("_activation", "_bias", "_conv", "_weight")
+    __slots__ = ("_activation", "_conv")
 
     _rank: ClassVar[Literal[1, 2, 3]]
     _activation: Activation | None
-    _bias: FloatArray | None
     _conv: _fastconv.Conv
-    _weight: FloatArray
 
     def __init__(
         self,
@@ -277,9 +275,6 @@ class _Conv:
         self._conv = _fastconv.Conv(
             self._rank, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm
         )
-        # Kept for pickling, as copies: the caller may write to the originals, the packed weights stay.
-        self._weight = _frozen_copy(weight)
-        self._bias = None if bias is None else _frozen_copy(bias)
         # The compiled object knows a clamp only by its printed form.
         self._activation = activation
 
@@ -333,12 +328,12 @@ class _Conv:
     @property
     def weight(self) -> FloatArray:
         """The weights as they were given, read-only."""
-        return self._weight
+        return self._conv.weight
 
     @property
     def bias(self) -> FloatArray | None:
         """The bias as it was given, read-only, or None."""
-        return self._bias
+        return self._conv.bias
 
     @property
     def rank(self) -> int:
@@ -403,7 +398,7 @@ class _Conv:
     @property
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """Data type of weights, input and output."""
-        return self._weight.dtype
+        return np.dtype(self._conv.dtype)
 
     def __repr__(self) -> str:
         parts = [f"{self.in_channels} -> {self.out_channels}", f"kernel_size={self.kernel_size}"]
@@ -428,14 +423,6 @@ class _Conv:
         # Weights are packed again where they arrive, for the processor that is there.
         build = partial(type(self), layout=self.layout, activation=self.activation, algorithm=self.algorithm)
         return build, (self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-
-
-def _frozen_copy(array: ArrayLike) -> FloatArray:
-    """Copy to a native C-contiguous array that cannot be written to."""
-    given = np.asarray(array)
-    copy: FloatArray = np.array(given, dtype=given.dtype.newbyteorder("="), order="C")
-    copy.setflags(write=False)
-    return copy
 
 
 class Conv1d(_Conv):

@@ -104,7 +104,7 @@ def _adaptive_pool_shape(rank: int, a: Mapping[str, Any]) -> tuple[int, ...]:
     first = len(shape) - rank - (1 if a["layout"].endswith("C") else 0)
     for axis, size in enumerate(sizes, first):
         if size is not None:
-            shape[axis] = _at_least(1, "output_size", size)
+            shape[axis] = _at_least(0, "output_size", size)
     return tuple(shape)
 
 

@@ -1,0 +1,191 @@
+#include "pack.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "schedule.hpp"
+#include "winograd_weights.hpp"
+
+namespace fastconv {
+namespace {
+
+template <class T>
+int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
+    const int64_t out = p.oc / p.groups, in = p.ic / p.groups;
+    const int64_t padded = round_up(out, panel_width(out, k.lanes, k.tile_vectors));
+    switch (id) {
+        case AlgorithmId::im2col:
+        case AlgorithmId::pointwise:
+            return p.groups * (p.layout == Layout::channels_first ? out : padded) * in * p.taps();
+        case AlgorithmId::winograd2: return p.groups * padded * in * 16;
+        case AlgorithmId::winograd4: return p.groups * padded * in * 36;
+        case AlgorithmId::depthwise: return p.oc * p.taps();
+        default: return p.groups * padded * in * p.taps();
+    }
+}
+
+enum class Order { taps_kw_kh, taps_kh_kw, channels_first };  // of the products, channels innermost but in the last
+
+int64_t tap_number(const Problem& p, Order order, int64_t d, int64_t h, int64_t w) {
+    return order == Order::taps_kw_kh ? (d * p.kernel[2] + w) * p.kernel[1] + h : (d * p.kernel[1] + h) * p.kernel[2] + w;
+}
+
+// Calls f(oc within the group, number of the product, value) for one group.
+template <class T, class F>
+void for_each_weight(const Problem& p, const WeightView& w, Order order, int64_t group, const F& f) {
+    const int64_t out = p.oc / p.groups, in = p.ic / p.groups, taps = p.taps();
+    const T* data = static_cast<const T*>(w.data) + group * out * w.oc_stride;
+    const auto visit = [&](int64_t o, int64_t c, int64_t d, int64_t h, int64_t x) {
+        const int64_t tap = tap_number(p, order, d, h, x);
+        f(o, order == Order::channels_first ? c * taps + tap : tap * in + c,
+          data[o * w.oc_stride + c * w.ic_stride + d * w.stride[0] + h * w.stride[1] + x * w.stride[2]]);
+    };
+    const auto for_each_tap = [&](const auto& g) {
+        for (int64_t d = 0; d < p.kernel[0]; ++d)
+            for (int64_t h = 0; h < p.kernel[1]; ++h)
+                for (int64_t x = 0; x < p.kernel[2]; ++x) g(d, h, x);
+    };
+    if (w.oc_stride == 1)  // read in the order in which they lie
+        for_each_tap([&](int64_t d, int64_t h, int64_t x) {
+            for (int64_t c = 0; c < in; ++c)
+                for (int64_t o = 0; o < out; ++o) visit(o, c, d, h, x);
+        });
+    else
+        for (int64_t o = 0; o < out; ++o)
+            for (int64_t c = 0; c < in; ++c) for_each_tap([&](int64_t d, int64_t h, int64_t x) { visit(o, c, d, h, x); });
+}
+
+// [group][panel][product][width], zeros behind the last channel
+template <class T>
+void pack_panels(const Problem& p, const WeightView& w, Order order, int64_t width, T* to) {
+    const int64_t out = p.oc / p.groups, products = p.ic / p.groups * p.taps(), panels = parts_of(out, width);
+    for (int64_t g = 0; g < p.groups; ++g) {
+        T* group = to + g * panels * products * width;
+        if (out % width) std::fill(group + (panels - 1) * products * width, group + panels * products * width, T(0));
+        for_each_weight<T>(p, w, order, g, [&](int64_t o, int64_t k, T value) {
+            group[(o / width * products + k) * width + o % width] = value;
+        });
+    }
+}
+
+// [group][tile][product][row], tiles of nearly equal height
+template <class T>
+void pack_rows(const Problem& p, const WeightView& w, Order order, int tile_rows, T* to) {
+    const int64_t out = p.oc / p.groups, products = p.ic / p.groups * p.taps(), tiles = parts_of(out, tile_rows);
+    std::vector<int64_t> base(static_cast<size_t>(out)), rows(static_cast<size_t>(out));
+    for (int64_t t = 0, begin = 0; t < tiles; ++t) {
+        const int64_t height = out / tiles + (t < out % tiles);
+        for (int64_t i = 0; i < height; ++i) {
+            base[size_t(begin + i)] = begin * products + i;
+            rows[size_t(begin + i)] = height;
+        }
+        begin += height;
+    }
+    for (int64_t g = 0; g < p.groups; ++g)
+        for_each_weight<T>(p, w, order, g, [&](int64_t o, int64_t k, T value) {
+            to[g * out * products + base[size_t(o)] + k * rows[size_t(o)]] = value;
+        });
+}
+
+// Channels first [group][multiple][tap]; channels last [multiple][tap][group]
+template <class T>
+void pack_depthwise(const Problem& p, const WeightView& w, T* to) {
+    const int64_t taps = p.taps(), multiples = p.oc / p.groups;
+    for (int64_t g = 0; g < p.groups; ++g)
+        for_each_weight<T>(p, w, Order::taps_kh_kw, g, [&](int64_t q, int64_t tap, T value) {
+            if (p.layout == Layout::channels_first)
+                to[(g * multiples + q) * taps + tap] = value;
+            else
+                to[(q * taps + tap) * p.groups + g] = value;
+        });
+}
+
+// U = G g G^T, [group][panel][position][channel][width]
+template <class T, int m>
+void pack_winograd(const Problem& p, const WeightView& w, int64_t width, T* to) {
+    constexpr int64_t positions = (m + 2) * (m + 2);
+    const int64_t out = p.oc / p.groups, in = p.ic / p.groups, panels = parts_of(out, width);
+    std::fill(to, to + p.groups * panels * positions * in * width, T(0));
+    for (int64_t g = 0; g < p.groups; ++g)
+        for (int64_t o = 0; o < out; ++o)
+            for (int64_t c = 0; c < in; ++c) {
+                const T* from = static_cast<const T*>(w.data) + (g * out + o) * w.oc_stride + c * w.ic_stride;
+                double taps[9], transformed[positions];
+                for (int i = 0; i < 9; ++i) taps[i] = double(from[i / 3 * w.stride[1] + i % 3 * w.stride[2]]);
+                winograd_transform_weights<m>(taps, transformed);
+                T* panel = to + (g * panels + o / width) * positions * in * width + c * width + o % width;
+                for (int64_t i = 0; i < positions; ++i) panel[i * in * width] = T(transformed[i]);
+            }
+}
+
+template <class T>
+Buffer pack(const Problem& p, AlgorithmId id, const Kernels<T>& k, const WeightView& w) {
+    const int64_t width = panel_width(p.oc / p.groups, k.lanes, k.tile_vectors);
+    const bool first = p.layout == Layout::channels_first;
+    Buffer buffer(packed_weight_elements(p, id, k) * int64_t(sizeof(T)));
+    T* to = static_cast<T*>(buffer.data());
+    switch (id) {
+        case AlgorithmId::im2col:
+        case AlgorithmId::pointwise:
+            if (first)
+                pack_rows(p, w, Order::channels_first, k.tile_rows, to);
+            else
+                pack_panels(p, w, Order::taps_kh_kw, width, to);
+            break;
+        case AlgorithmId::winograd2: pack_winograd<T, 2>(p, w, width, to); break;
+        case AlgorithmId::winograd4: pack_winograd<T, 4>(p, w, width, to); break;
+        case AlgorithmId::depthwise: pack_depthwise(p, w, to); break;
+        default: pack_panels(p, w, Order::taps_kw_kh, width, to);
+    }
+    return buffer;
+}
+
+template <class T>
+bool all_finite(const T* values, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+        if (!(std::abs(values[i]) <= std::numeric_limits<T>::max())) return false;
+    return true;
+}
+
+}  // namespace
+
+int64_t panel_width(int64_t channels, int lanes, int vectors) { return channels <= lanes ? lanes : int64_t(vectors) * lanes; }
+
+WeightView weight_view(const Problem& p, const void* data) {
+    const int64_t in = p.ic / p.groups;
+    WeightView w{data, 0, 0, {}};
+    const bool first = p.layout == Layout::channels_first;
+    w.oc_stride = first ? in * p.taps() : 1;
+    w.ic_stride = first ? p.taps() : p.oc;
+    w.stride[2] = first ? 1 : in * p.oc;
+    w.stride[1] = w.stride[2] * p.kernel[2];
+    w.stride[0] = w.stride[1] * p.kernel[1];
+    return w;
+}
+
+int64_t packed_weight_bytes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    if (id == AlgorithmId::pool) return 0;
+    return round_up(p.element_size() * (p.dtype == DType::f32 ? packed_weight_elements(p, id, isa.f32)
+                                                              : packed_weight_elements(p, id, isa.f64)),
+                    alignment);
+}
+
+bool spoiled_by_weights(const Problem& p, AlgorithmId id, bool finite) {
+    if (finite) return false;
+    const bool winograd = id == AlgorithmId::winograd2 || id == AlgorithmId::winograd4;
+    return winograd || (p.padded() && id != AlgorithmId::direct);
+}
+
+std::shared_ptr<const PackedWeights> pack_weights(const Problem& p, AlgorithmId id, const KernelTable& isa,
+                                                  const WeightView& w) {
+    const int64_t count = p.oc * (p.ic / p.groups) * p.taps();
+    const bool finite = p.dtype == DType::f32 ? all_finite(static_cast<const float*>(w.data), count)
+                                              : all_finite(static_cast<const double*>(w.data), count);
+    if (spoiled_by_weights(p, id, finite)) id = AlgorithmId::direct;
+    Buffer data = p.dtype == DType::f32 ? pack<float>(p, id, isa.f32, w) : pack<double>(p, id, isa.f64, w);
+    return std::make_shared<const PackedWeights>(PackedWeights{id, &isa, std::move(data), finite});
+}
+
+}  // namespace fastconv

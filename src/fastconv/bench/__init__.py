@@ -1,0 +1,32 @@
+"""fastconv beside NumPy on the same problems: what `fastconv bench` and `benchmarks/` run.
+
+Needs NumPy alone, but for the photograph (Matplotlib, Pillow) and the picture of the results (Matplotlib).
+"""
+
+from fastconv.bench.baselines import baselines
+from fastconv.bench.data import Arrays, make_arrays
+from fastconv.bench.kernels import kernel_call, kernel_names
+from fastconv.bench.machine import Machine, describe_machine
+from fastconv.bench.photo import PhotoMissingError, photograph
+from fastconv.bench.problems import LAYERS, select
+from fastconv.bench.report import Report, Row
+from fastconv.bench.runner import Progress, Settings, run
+
+__all__ = [
+    "LAYERS",
+    "Arrays",
+    "Machine",
+    "PhotoMissingError",
+    "Progress",
+    "Report",
+    "Row",
+    "Settings",
+    "baselines",
+    "describe_machine",
+    "kernel_call",
+    "kernel_names",
+    "make_arrays",
+    "photograph",
+    "run",
+    "select",
+]

@@ -1,0 +1,227 @@
+"""The timing engine: verify first, then time fastconv and NumPy in turn.
+
+One problem at a time. Every kernel and every baseline computes it once and is compared with the float64
+result; one that differs is reported and not timed. Then, in each round, each of them is timed once, one
+after the other, so that a drift of the machine meets all alike; times are medians over the rounds, and
+a speed-up is the median of the ratios within the rounds.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastconv
+from fastconv.bench.baselines import baselines
+from fastconv.bench.data import Arrays, make_arrays
+from fastconv.bench.kernels import kernel_call, kernel_names
+from fastconv.bench.machine import as_asked, describe_machine, measure_peak, settling_seconds
+from fastconv.bench.report import Report, Row
+
+Call: TypeAlias = Callable[[], NDArray[Any]]
+Samples: TypeAlias = dict[str, list[float]]  # seconds a call, a number for each round
+
+TOLERANCE = {dtype: 256 * float(np.finfo(dtype).eps) for dtype in ("float32", "float64")}
+"""Largest difference from float64 over the largest magnitude: ten times Winograd's rounding, a hundredth of
+what one forgotten tap of the largest kernel would do. Max pooling, which does not round, must be equal."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run.
+
+    Attributes
+    ----------
+    rounds : int
+        Rounds at most; a problem stops after three if it has used its seconds.
+    seconds : float
+        Time for the rounds of one problem.
+    sample : float
+        Seconds that one sample takes at least, by repeating a quick call.
+    prepared : bool
+        Weights packed before the timing, see `kernel_call`.
+    threads, instruction_set : int, str, optional
+        None leaves what is set.
+    """
+
+    rounds: int = 9
+    seconds: float = 0.8
+    sample: float = 0.003
+    prepared: bool = True
+    threads: int | None = None
+    instruction_set: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it goes: `done` problems of `total`, and the `name` that comes next."""
+
+    done: int
+    total: int
+    name: str
+
+
+def run(
+    problems: Mapping[str, fastconv.Problem],
+    settings: Settings | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Verify and time every kernel and every baseline on each problem.
+
+    Parameters
+    ----------
+    problems : mapping of str to Problem
+        By name, see `select`.
+    settings : Settings, optional
+        Rounds, threads and so on.
+    progress : callable
+        Called before each problem and at the end.
+
+    Returns
+    -------
+    Report
+        KeyboardInterrupt ends the run early, with the rows measured so far.
+    """
+    settings = settings or Settings()
+    rows: list[Row] = []
+    complete, started = True, time.perf_counter()
+    with as_asked(settings.threads, settings.instruction_set):
+        machine = describe_machine()
+        try:
+            for done, (name, problem) in enumerate(problems.items()):
+                progress(Progress(done, len(problems), name))
+                rows += measure(name, problem, settings)
+            progress(Progress(len(problems), len(problems), ""))
+        except KeyboardInterrupt:
+            complete = False
+        # Before and after, the larger counts: a peak that another process cut short flatters every row.
+        after = measure_peak(machine.threads)
+    peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
+    rows = [_with_share(row, peak[problems[row.name].dtype]) for row in rows]
+    machine = replace(machine, peak_gflops=peak)
+    return Report(machine, rows, complete, settings.prepared, time.perf_counter() - started)
+
+
+def measure(name: str, problem: fastconv.Problem, settings: Settings) -> list[Row]:
+    """Verify and time one problem: a row for each kernel."""
+    names = kernel_names(problem)
+    blank = {
+        kernel: Row(name, str(problem), kernel, chosen=fastconv.explain(problem, kernel).algorithm)
+        for kernel in names
+    }
+    try:
+        arrays = make_arrays(name, problem)
+        exact = exact_result(problem, arrays)
+    except (OSError, ValueError, MemoryError) as error:
+        return [replace(row, status="error", note=str(error)) for row in blank.values()]
+
+    kernels = {kernel: kernel_call(problem, arrays, kernel, settings.prepared) for kernel in names}
+    against: dict[str, Call] = {
+        baseline: partial(function, problem, arrays.x, arrays.weight, arrays.bias)
+        for baseline, function in baselines(problem).items()
+    }
+    verdicts = {kernel: verify(problem, call, exact) for kernel, call in kernels.items()}
+    kernels = {kernel: call for kernel, call in kernels.items() if verdicts[kernel].status == "ok"}
+    against = {
+        baseline: call for baseline, call in against.items() if verify(problem, call, exact).status == "ok"
+    }
+    samples, numpy_samples = _rounds(kernels, against, settings) if kernels else ({}, {})
+    rows = []
+    for kernel, row in blank.items():
+        figures = _figures(problem, samples[kernel], numpy_samples) if kernel in samples else {}
+        rows.append(replace(row, **verdicts[kernel]._asdict(), **figures))
+    return rows
+
+
+class Verdict(NamedTuple):
+    """What `verify` found; the fields of the same names in `Row`."""
+
+    status: str
+    note: str = ""
+    difference: float = math.nan
+
+
+def verify(problem: fastconv.Problem, call: Call, exact: NDArray[Any]) -> Verdict:
+    """Compare the result of a call with the float64 one."""
+    try:
+        result = call()
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+        return Verdict("error", f"{type(error).__name__}: {error}")
+    if result.shape != exact.shape or result.dtype != np.dtype(problem.dtype):
+        found = f"{result.dtype} {result.shape}"
+        return Verdict("differs", f"the result is {found}, expected {problem.dtype} {exact.shape}")
+    largest = float(np.abs(exact).max(initial=0.0)) or 1.0
+    difference = float(np.abs(result - exact).max(initial=0.0)) / largest
+    allowed = 0.0 if problem.op.startswith("max") else TOLERANCE[problem.dtype]
+    if not difference <= allowed:  # NaN does not pass
+        note = f"differs from float64 by {difference:.1e} of the largest value, allowed {allowed:.1e}"
+        return Verdict("differs", note, difference)
+    return Verdict("ok", "", difference)
+
+
+def exact_result(problem: fastconv.Problem, arrays: Arrays) -> NDArray[Any]:
+    """Compute the problem in float64, by the baseline nearest to the definition that is quick enough."""
+    exact, known = arrays.astype("float64"), baselines(problem)
+    for name in ("slices", "im2col"):
+        if name in known:
+            return known[name](problem, exact.x, exact.weight, exact.bias)
+    raise ValueError(f"no NumPy baseline computes {problem}")
+
+
+def _rounds(
+    kernels: dict[str, Call], against: dict[str, Call], settings: Settings
+) -> tuple[Samples, Samples]:
+    """Time every kernel and every baseline once a round; a round has the same place in every list."""
+    calls = [*against.values(), *kernels.values()]
+    repeats = [max(1, round(settings.sample / max(_time(call, 1), 1e-7))) for call in calls]
+    samples: list[list[float]] = [[] for _ in calls]
+    end = time.perf_counter() + settings.seconds
+    for done in range(settings.rounds):
+        if done >= 3 and time.perf_counter() > end:
+            break
+        for index, call in enumerate(calls):
+            call()  # brings caches and threads back from what ran before
+            samples[index].append(_time(call, repeats[index]))
+            if index < len(against):
+                time.sleep(settling_seconds())
+    return (
+        dict(zip(kernels, samples[len(against) :], strict=True)),
+        dict(zip(against, samples[: len(against)], strict=True)),
+    )
+
+
+def _time(call: Call, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def _figures(problem: fastconv.Problem, samples: list[float], numpy_samples: Samples) -> dict[str, Any]:
+    """Return what the samples of one kernel and of all baselines come to: fields of `Row`."""
+    seconds = statistics.median(samples)
+    figures: dict[str, Any] = {
+        "rounds": len(samples),
+        "seconds": seconds,
+        "gflops": problem.flops / seconds / 1e9,
+        "gbytes": problem.bytes / seconds / 1e9,
+    }
+    medians = {baseline: statistics.median(times) for baseline, times in numpy_samples.items()}
+    if medians:
+        best = min(medians, key=medians.__getitem__)
+        ratios = [theirs / ours for theirs, ours in zip(numpy_samples[best], samples, strict=True)]
+        low, middle, high = np.percentile(ratios, [25, 50, 75]).tolist()
+        figures |= {"baselines": medians, "baseline": best, "baseline_seconds": medians[best]}
+        figures |= {"speedup": middle, "speedup_low": low, "speedup_high": high}
+    return figures
+
+
+def _with_share(row: Row, peak: float) -> Row:
+    """Fill in the share of peak, where multiplying is the work."""
+    return row if "pool" in row.problem or row.status != "ok" else replace(row, peak_share=row.gflops / peak)

@@ -1,0 +1,5 @@
+"""``python -m fastconv.cli`` is the ``fastconv`` script."""
+
+from fastconv.cli import main
+
+main()

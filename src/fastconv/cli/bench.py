@@ -1,0 +1,199 @@
+"""``fastconv bench``: every kernel beside its NumPy baseline."""
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+import fastconv
+from fastconv import bench as suite
+from fastconv.bench.machine import fair_environment
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_DISTURBED = 0.7  # load average: more than this is another process at work, or one that has just ended
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+@click.command()
+@click.option("--only", default="", metavar="TEXT,...", help="Only problems with this in name or string.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Only this type.")
+@click.option("--threads", type=click.IntRange(1), help="For fastconv and for NumPy's matrix product.")
+@click.option("--isa", metavar="NAME", help="Instruction set, see `fastconv info`.")
+@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Rounds at most.")
+@click.option("--unprepared", is_flag=True, help="conv2d instead of Conv2d: weights packed at every call.")
+@click.option("--json", "json_file", type=_FILE, help="Write everything here.")
+@click.option("--plot", "plot_file", type=_FILE, help="Draw the speed-ups here: PNG, SVG or PDF.")
+@click.option("--list", "only_list", is_flag=True, help="List the problems and stop.")
+@click.pass_context
+def bench(
+    ctx: click.Context,
+    only: str,
+    dtype: str | None,
+    threads: int | None,
+    isa: str | None,
+    rounds: int,
+    unprepared: bool,
+    json_file: Path | None,
+    plot_file: Path | None,
+    only_list: bool,
+) -> None:
+    """Time every kernel beside its NumPy baseline.
+
+    On a photograph, on layers of networks, on signals and volumes. Each result is verified against float64
+    first; one that differs is reported and not timed. fastconv and NumPy take turns, and the speed-up is the
+    median of the ratios within the turns, over the fastest NumPy baseline. GFLOP/s count the operations of
+    the definition: Winograd's algorithm needs fewer and can pass 100 % of peak.
+
+    Ctrl-C keeps what was measured. Exits with 1 if a result was refused, with 130 after Ctrl-C.
+    """
+    problems = suite.select(only, dtype or "")
+    if not problems:
+        raise click.BadParameter(f"no problem contains {only!r}; --list shows them", param_hint="--only")
+    if only_list:
+        for name, problem in problems.items():
+            click.echo(f"{name:18}{problem}")
+        return
+    # Whatever can be wrong is found now, not after a minute of measuring.
+    for path in (json_file, plot_file):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"{path}: there is no such folder")
+    if plot_file is not None and plot_file.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"{plot_file} does not end in {', '.join(_PICTURES)}", param_hint="--plot")
+    if isa and isa not in fastconv.instruction_sets():
+        usable = ", ".join(fastconv.instruction_sets())
+        raise click.BadParameter(f"{isa!r} is not usable here, expected one of {usable}", param_hint="--isa")
+    if (ctx.obj or {}).get("script"):
+        _restart_fair(threads or fastconv.get_num_threads())
+
+    settings = suite.Settings(rounds=rounds, prepared=not unprepared, threads=threads, instruction_set=isa)
+    with _progress(len(problems)) as tell:
+        report = suite.run(problems, settings, tell)
+    show(report)
+    if json_file:
+        report.write(json_file)
+    if plot_file and report.defaults:
+        from fastconv.bench.plot import plot
+
+        plot(report, plot_file)
+    if not report.complete:
+        ctx.exit(130)
+    ctx.exit(1 if report.failures else 0)
+
+
+def _restart_fair(threads: int) -> None:
+    """Start this process anew if the environment is not fair yet: NumPy reads it only when it is imported."""
+    fair = fair_environment(threads)
+    if any(os.environ.get(name) != value for name, value in fair.items()):
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **fair})
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[suite.Progress], None]]:
+    """Show a bar while the run goes, on the error stream so that a pipe gets the table alone."""
+    columns = (
+        TextColumn("{task.description:16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("peak", total=total)
+        yield lambda now: display.update(task, completed=now.done, description=now.name, refresh=True)
+
+
+def show(report: suite.Report) -> None:
+    """Print the table of a report, the machine it belongs to, and what it comes to."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    machine = report.machine
+    threads = f"{machine.threads} thread" + "s" * (machine.threads > 1)
+    console.print(f"{machine.processor}, {machine.instruction_set}, {threads}, {machine.date}")
+    peak = ", ".join(f"{value:.0f} GFLOP/s {dtype}" for dtype, value in machine.peak_gflops.items())
+    weights = "packed once" if report.prepared else "packed at every call"
+    versions = f"fastconv {machine.fastconv}, weights {weights}; NumPy {machine.numpy}"
+    console.print(f"peak {peak}; {versions}", style="dim")
+    console.print(_table(report))
+    for row in report.failures:
+        console.print(f"{row.name} {row.algorithm}: {row.note}", style="red", markup=False, soft_wrap=True)
+    if measured := [row.speedup for row in report.defaults if row.speedup > 0]:
+        mean = math.exp(sum(map(math.log, measured)) / len(measured))
+        slowest = min((row for row in report.defaults if row.speedup > 0), key=lambda row: row.speedup)
+        console.print(
+            f"{len(measured)} problems in {report.seconds:.0f} s: geometric mean {mean:.1f} times NumPy, "
+            f"least {slowest.speedup:.2f} times ({slowest.name})"
+        )
+    if machine.load > _DISTURBED:
+        console.print(
+            f"other processes kept the machine busy when this began (load {machine.load}): "
+            "do not trust these figures, repeat them on a quiet machine",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if report.failures:
+        console.print(f"{len(report.failures)} results were refused, see above", style="bold red")
+    if not report.complete:
+        console.print("interrupted: these are the rows measured until then", style="yellow")
+
+
+def _table(report: suite.Report) -> Table:
+    # Eighty characters, the width of a terminal that nobody widened.
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False)
+    table.add_column("problem", no_wrap=True)
+    table.add_column("algorithm", no_wrap=True)
+    for heading in ("time", "GFLOP/s", "peak", "NumPy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("baseline", no_wrap=True)
+    table.add_column("speed-up", justify="right", no_wrap=True)
+    previous = ""
+    for row in report.rows:
+        algorithm = f"auto: {row.chosen}" if row.algorithm == "auto" else row.algorithm
+        first = "" if row.name == previous else row.name
+        previous = row.name
+        if row.status != "ok":
+            table.add_row(first, algorithm, f"[red]{row.status}")
+            continue
+        table.add_row(
+            first,
+            algorithm,
+            _time(row.seconds),
+            f"{row.gflops:.1f}",
+            "" if row.peak_share is None else f"{row.peak_share:.0%}",
+            _time(row.baseline_seconds) if row.baseline else "",
+            row.baseline,
+            f"{row.speedup:.2f}" if row.speedup < 10 else f"{row.speedup:.1f}",
+            style="bold" if row.is_default else "dim" if row.speedup < 1 else "",
+        )
+    return table
+
+
+def _time(seconds: float) -> str:
+    """Return a time to three digits, in the unit that suits it.
+
+    Examples
+    --------
+    >>> _time(0.00000123), _time(0.0123), _time(1.5)
+    ('1.23 us', '12.3 ms', '1.5 s')
+    """
+    for unit, scale in (("us", 1e6), ("ms", 1e3)):
+        if seconds * scale < 999.5:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,44 @@
+"""The examples in the documentation of every public module run and print what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from importlib.util import find_spec
+
+import pytest
+
+import fastconv
+
+NEEDS = {
+    "fastconv.cli": ("click", "rich"),
+    "fastconv.bench": ("rich",),
+}  # the parts that are an extra of the package
+
+
+def missing(name: str) -> list[str]:
+    """Libraries of the extra that a module belongs to and that are not installed."""
+    return [
+        lib for part, libs in NEEDS.items() if name.startswith(part) for lib in libs if find_spec(lib) is None
+    ]
+
+
+MODULES = ["fastconv"] + [
+    module.name
+    for module in pkgutil.walk_packages(fastconv.__path__, "fastconv.", onerror=lambda name: None)
+    if not module.name.endswith(("._fastconv", ".__main__"))
+]
+WITH_EXAMPLES = ["conv", "pool", "linear", "activation", "shapes", "runtime"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    """No example fails; every module of the public interface has some."""
+    if missing(name):
+        pytest.skip(f"{name} needs {missing(name)}")
+    module = importlib.import_module(name)
+    results = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert results.failed == 0
+    if name.removeprefix("fastconv.") in WITH_EXAMPLES:
+        assert results.attempted > 0
