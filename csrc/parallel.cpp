@@ -39,20 +39,43 @@ void remember_forks() {
 #endif
 }
 
-// Cores' worth of processor time that the cgroup grants, or a large number.
+// Cores' worth of processor time, or a large number for no limit.
+int granted_cores(double quota, double period) {
+    return quota > 0 && period > 0 ? std::max(1, int(quota / period + 0.5)) : std::numeric_limits<int>::max();
+}
+
+// The limit of one control group: version 2 writes "quota period" or "max period", version 1 a file for each.
+int group_limit(const std::string& folder, bool version2) {
+    double quota = 0, period = 0;
+    if (version2) {
+        std::string text;
+        std::ifstream(folder + "/cpu.max") >> text >> period;
+        return granted_cores(std::atof(text.c_str()), period);
+    }
+    std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;
+    std::ifstream(folder + "/cpu.cfs_period_us") >> period;
+    return granted_cores(quota, period);
+}
+
+// The least that this process's control group and those above it grant. A line of /proc/self/cgroup is
+// "number:controllers:path"; a container often sees its own group as the root, whatever the path says.
 int cgroup_cores() {
-    constexpr int no_limit = std::numeric_limits<int>::max();
-    const auto cores = [](double quota, double period) {
-        return quota > 0 && period > 0 ? std::max(1, int(quota / period + 0.5)) : no_limit;
-    };
-    std::string quota;
-    double period = 0;
-    if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period)
-        return quota == "max" ? no_limit : cores(std::atof(quota.c_str()), period);
-    double q = 0;
-    std::ifstream quota_v1("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_v1("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    if (quota_v1 >> q && period_v1 >> period) return cores(q, period);
-    return no_limit;
+    int cores = std::numeric_limits<int>::max();
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        const size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (second == std::string::npos) continue;
+        const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+        const bool version2 = controllers == ",,";
+        if (!version2 && controllers.find(",cpu,") == std::string::npos) continue;
+        const std::string root = version2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
+        for (std::string path = line.substr(second + 1);; path.resize(path.find_last_of('/'))) {
+            if (path == "/") path.clear();
+            cores = std::min(cores, group_limit(root + path, version2));
+            if (path.find('/') == std::string::npos) break;
+        }
+    }
+    return cores;
 }
 
 // What an environment variable asks for; 0 if it is not set.

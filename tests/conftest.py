@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 import fastconv
 
 # The same examples every time, so that a failure is the change's own.  The campaign looks for new ones.
-settings.register_profile("suite", max_examples=200, derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("suite", max_examples=300, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile(
     "campaign",
     max_examples=int(os.environ.get("FASTCONV_CAMPAIGN", "20000")),

@@ -112,8 +112,7 @@ def conv(
 
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """y[..., o] = b[o] + sum over i of w[o, i] * x[..., i]."""
-    y: Array = x @ w.T
-    return y if b is None else y + b
+    return np.asarray(x @ w.T if b is None else x @ w.T + b)
 
 
 # ---------------------------------------------------------------- pooling

@@ -1,6 +1,6 @@
 """Random problems over every parameter, each computed in every way, against the proven bounds.
 
-Two hundred of each by default, always the same. ``pytest -m campaign`` looks at 20000 new ones of each, or
+Three hundred of each by default, always the same. ``pytest -m campaign`` looks at 20000 new ones of each, or
 at as many as FASTCONV_CAMPAIGN says.
 """
 
