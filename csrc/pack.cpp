@@ -9,6 +9,29 @@
 #include "winograd_weights.hpp"
 
 namespace fastconv {
+
+int64_t panel_width(int64_t channels, int lanes, int vectors) {
+    return channels <= lanes ? lanes : int64_t(vectors) * lanes;
+}
+
+template <class T>
+bool pixels_in_lanes(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
+    // Where lanes would stay idle in both orientations, a tile of channels also saves transposing stores: hence not 1.
+    constexpr double enough_pixels = 0.9, enough_channels = 0.8;
+    if (p.layout == Layout::channels_last) return false;
+    const auto used = [](int64_t n, int64_t width) { return n > 0 ? double(n) / double(round_up(n, width)) : 1.0; };
+    const int64_t out = p.oc / p.groups;
+    switch (id) {
+        case AlgorithmId::im2col: return true;
+        case AlgorithmId::pointwise: return used(p.output_pixels(), k.tile_vectors * k.lanes) > enough_pixels;
+        case AlgorithmId::direct:
+            return p.stride[2] <= 2 && used(out, panel_width(out, k.lanes, k.tile_vectors)) < enough_channels;
+        default: return false;
+    }
+}
+template bool pixels_in_lanes<float>(const Problem&, AlgorithmId, const Kernels<float>&);
+template bool pixels_in_lanes<double>(const Problem&, AlgorithmId, const Kernels<double>&);
+
 namespace {
 
 template <class T>
@@ -18,7 +41,7 @@ int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T
     switch (id) {
         case AlgorithmId::im2col:
         case AlgorithmId::pointwise:
-            return p.groups * (p.layout == Layout::channels_first ? out : padded) * in * p.taps();
+            return p.groups * (pixels_in_lanes(p, id, k) ? out : padded) * in * p.taps();
         case AlgorithmId::winograd2: return p.groups * padded * in * 16;
         case AlgorithmId::winograd4: return p.groups * padded * in * 36;
         case AlgorithmId::depthwise: return p.oc * p.taps();
@@ -123,13 +146,12 @@ void pack_winograd(const Problem& p, const WeightView& w, int64_t width, T* to) 
 template <class T>
 Buffer pack(const Problem& p, AlgorithmId id, const Kernels<T>& k, const WeightView& w) {
     const int64_t width = panel_width(p.oc / p.groups, k.lanes, k.tile_vectors);
-    const bool first = p.layout == Layout::channels_first;
     Buffer buffer(packed_weight_elements(p, id, k) * int64_t(sizeof(T)));
     T* to = static_cast<T*>(buffer.data());
     switch (id) {
         case AlgorithmId::im2col:
         case AlgorithmId::pointwise:
-            if (first)
+            if (pixels_in_lanes(p, id, k))
                 pack_rows(p, w, Order::channels_first, k.tile_rows, to);
             else
                 pack_panels(p, w, Order::taps_kh_kw, width, to);
@@ -150,8 +172,6 @@ bool all_finite(const T* values, int64_t count) {
 }
 
 }  // namespace
-
-int64_t panel_width(int64_t channels, int lanes, int vectors) { return channels <= lanes ? lanes : int64_t(vectors) * lanes; }
 
 WeightView weight_view(const Problem& p, const void* data) {
     const int64_t in = p.ic / p.groups;

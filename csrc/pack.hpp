@@ -32,6 +32,10 @@ std::shared_ptr<const PackedWeights> pack_weights(const Problem&, AlgorithmId, c
 // Channels in a panel of packed weights where channels are in lanes: a tile's width, or one vector if that is enough.
 int64_t panel_width(int64_t channels, int lanes, int vectors);
 
+// Whether an algorithm that can do either puts pixels rather than output channels in lanes.
+template <class T>
+bool pixels_in_lanes(const Problem&, AlgorithmId, const Kernels<T>&);
+
 int64_t packed_weight_bytes(const Problem&, AlgorithmId, const KernelTable&);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has

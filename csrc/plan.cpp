@@ -37,6 +37,7 @@ ConvArgs<T> arguments(const Problem& p) {
     a.in = dense_tensor(p, p.ic, p.input);
     a.out = dense_tensor(p, p.oc, p.output);
     a.channels_first = p.layout == Layout::channels_first;
+    a.batch = p.n;
     a.groups = p.groups;
     a.group_in = p.ic / p.groups;
     a.group_out = p.oc / p.groups;
@@ -64,26 +65,34 @@ class Blocking {
         a.channel_blocks = parts_of(a.group_out, a.channel_block);
     }
 
-    void direct() { split_pixels(a_.out.size[0] * a_.out.size[1] * parts_of(a_.out.size[2], rows_), 1, images()); }
+    void direct() {
+        // Rows first; columns where there are too few rows.
+        const int64_t rows = a_.out.size[0] * a_.out.size[1], wanted = tasks_wanted(images());
+        const int64_t row_blocks = std::clamp<int64_t>(wanted, 1, at_least_one(rows));
+        const int64_t most = parts_of(a_.out.size[2], a_.pixel_lanes ? 4 * lanes_ : rows_);
+        a_.column_blocks = std::clamp<int64_t>(parts_of(wanted, row_blocks), 1, at_least_one(most));
+        a_.pixel_blocks = row_blocks * a_.column_blocks;
+        a_.pixel_block = parts_of(rows, row_blocks) * parts_of(a_.out.size[2], a_.column_blocks);
+    }
 
     void pointwise() {
-        const int64_t tile = a_.channels_first ? pitch_ : rows_, units = parts_of(p_.output_pixels(), tile);
-        if (a_.channels_first) split_channels(parts_of(a_.group_out, rows_), units);
+        const int64_t tile = a_.pixel_lanes ? pitch_ : rows_, units = parts_of(p_.output_pixels(), tile);
+        if (a_.pixel_lanes) split_channels(parts_of(a_.group_out, rows_), units, images());
         split_pixels(units, tile, images());
     }
 
     void im2col() {
-        const int64_t tile_pixels = a_.channels_first ? pitch_ : rows_;
-        const int64_t tiles = parts_of(a_.group_out, a_.channels_first ? rows_ : a_.channel_block);
-        const int64_t units = parts_of(p_.output_pixels(), tile_pixels);
-        split_channels(tiles, units);
+        const int64_t tile_pixels = a_.pixel_lanes ? pitch_ : rows_;
+        const int64_t tiles = parts_of(a_.group_out, a_.pixel_lanes ? rows_ : a_.channel_block);
+        const int64_t units = parts_of(p_.n * p_.output_pixels(), tile_pixels);  // of all images together
+        split_channels(tiles, units, p_.groups);
         a_.reduction_block = std::clamp<int64_t>(im2col_panel_bytes / (tile_pixels * element), 1, at_least_one(a_.reduction));
         if (a_.reduction > a_.reduction_block) {
             const int64_t tile_bytes = round_up(rows_, lanes_) * pitch_ * element;
             const int64_t waiting = at_least_one(im2col_sums_bytes / tile_bytes);
             a_.channel_blocks = std::max(a_.channel_blocks, parts_of(tiles, waiting));
         }
-        split_pixels(units, tile_pixels, images());
+        split_pixels(units, tile_pixels, p_.groups);
     }
 
     void winograd(int64_t m) {
@@ -101,8 +110,10 @@ class Blocking {
     }
 
     void depthwise() {
-        a_.channel_blocks = a_.channels_first ? a_.group_out : 1;
-        split_pixels(p_.output[0] * p_.output[1], 1, a_.channels_first ? images() : p_.n);
+        const int64_t rows = p_.output[0] * p_.output[1], outer = a_.channels_first ? images() : p_.n;
+        a_.channel_blocks = 1;
+        if (a_.channels_first) split_channels(a_.group_out, rows, outer);
+        split_pixels(rows, 1, outer);
     }
 
    private:
@@ -110,23 +121,26 @@ class Blocking {
     static int64_t at_least_one(int64_t n) { return std::max<int64_t>(n, 1); }
     int64_t images() const { return p_.n * p_.groups; }
 
-    // `units` of `unit` pixels (or tiles, or rows) in one image, so that all images and channels together make enough
-    // tasks, none of them too long.
-    void split_pixels(int64_t units, int64_t unit, int64_t images) {
-        const int64_t outer = at_least_one(images * a_.channel_blocks);
-        const double least = std::ceil(p_.operations() / operations_per_task / double(outer));
-        int64_t blocks = int64_t(std::min(least, double(units)));
-        if (threads_ > 1) blocks = std::max(blocks, parts_of(tasks_per_thread * threads_, outer));
-        blocks = std::clamp<int64_t>(blocks, 1, at_least_one(units));
+    // Blocks of pixels in each of `outer` images (or groups), so that with the blocks of channels there are enough tasks
+    // for the threads, none of them too long.
+    int64_t tasks_wanted(int64_t outer) const {
+        const int64_t others = at_least_one(outer * a_.channel_blocks);
+        const double least = std::ceil(p_.operations() / operations_per_task / double(others));
+        const int64_t blocks = int64_t(std::min(least, 1e9));
+        return threads_ > 1 ? std::max(blocks, parts_of(tasks_per_thread * threads_, others)) : at_least_one(blocks);
+    }
+
+    // `units` of `unit` pixels (or rows) into blocks.
+    void split_pixels(int64_t units, int64_t unit, int64_t outer) {
+        const int64_t blocks = std::clamp<int64_t>(tasks_wanted(outer), 1, at_least_one(units));
         a_.pixel_block = at_least_one(parts_of(units, blocks)) * unit;
         a_.pixel_blocks = parts_of(units * unit, a_.pixel_block);
     }
 
     // Where pixels alone make too few tasks, output channels are split too.
-    void split_channels(int64_t tiles, int64_t pixel_units) {
+    void split_channels(int64_t tiles, int64_t pixel_units, int64_t outer) {
         const int64_t wanted = threads_ > 1 ? 2 * threads_ : 1;
-        a_.channel_blocks =
-            std::clamp<int64_t>(parts_of(wanted, at_least_one(images() * pixel_units)), 1, at_least_one(tiles));
+        a_.channel_blocks = std::clamp<int64_t>(parts_of(wanted, at_least_one(outer * pixel_units)), 1, at_least_one(tiles));
     }
 
     const Problem& p_;
@@ -166,16 +180,13 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const Kernels<T>& k)
     const bool first = p.layout == Layout::channels_first;
     const int64_t width = panel_width(p.oc / p.groups, k.lanes, k.tile_vectors);
     switch (id) {
-        case AlgorithmId::im2col:
-        case AlgorithmId::pointwise:
-            if (first) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
-            break;
         case AlgorithmId::winograd2:
         case AlgorithmId::winograd4: return tile_text(k.tile_rows, "tiles", width, "channels");
         case AlgorithmId::depthwise: return tile_text(1, "row", 4 * k.lanes, first ? "pixels" : "channels");
-        default: break;
+        default:
+            if (pixels_in_lanes(p, id, k)) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
+            return tile_text(k.tile_rows, "pixels", width, "channels");
     }
-    return tile_text(k.tile_rows, "pixels", width, "channels");
 }
 
 }  // namespace
@@ -189,13 +200,15 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
             flatten(a.in);
             flatten(a.out);
         }
+        a.pixel_lanes = pixels_in_lanes(p, id, k);
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
         if (id == AlgorithmId::direct) offsets_ = direct_offsets(a);
 
-        const bool over_groups = id != AlgorithmId::depthwise || a.channels_first;
-        if (p.output_pixels() > 0 && p.oc > 0)
-            summary_.tasks = p.n * (over_groups ? p.groups : 1) * a.channel_blocks * a.pixel_blocks;
+        const int64_t images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
+        const int64_t groups = id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // and its lanes groups
+        if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
+            summary_.tasks = images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, summary_.threads));
         summary_.tile = describe_tile(p, id, k);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "pack.hpp"
+
 namespace fastconv {
 namespace {
 
@@ -27,6 +29,7 @@ std::string unsupported_winograd(const Problem& p) {
     if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
     if (!all_ones(p.stride)) return "needs stride 1";
     if (!all_ones(p.dilation)) return "needs dilation 1";
+    if (p.ic == p.groups) return "needs more than one input channel in each group: its transforms would cost more than they save";
     return "";
 }
 
@@ -59,35 +62,45 @@ double reduction(const Problem& p) { return double(p.ic / p.groups) * double(p.t
 // Share of the peak that a tile of `rows` independent sums a vector wide reaches, its latency being some 8 of them.
 double fill(double rows) { return std::min(1.0, rows / 8); }
 
+// Of `sums` sums of `products` products each, in tiles of `rows` rows and `vectors` vectors: idle lanes count as sums.
+double tile_cost(double sums, double products, double rows, double vectors, double lanes) {
+    return sums * products / (multiply_adds_per_lane * lanes * fill(rows * vectors)) + sums / (4 * elements_copied);
+}
+
 double cost_direct(const Problem& p, const KernelTable& isa) {
     return with_kernels(p, isa, [&](const auto& k) {
+        const double rows = double(p.n) * double(p.output[0] * p.output[1]), columns = double(p.output[2]);
+        if (pixels_in_lanes(p, AlgorithmId::direct, k)) {
+            const double width = up(columns, k.lanes), channels = std::min<double>(group_out(p), k.tile_rows);
+            return tile_cost(rows * width * double(p.oc), reduction(p), channels, k.tile_vectors, k.lanes);
+        }
         const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
-        const double width = up(group_out(p), vectors * k.lanes);
-        const double rows = std::min<double>(double(p.output[2]), k.tile_rows);
-        const double multiply_adds = images(p) * double(p.output_pixels()) * width * reduction(p);
-        const double stores = images(p) * double(p.output_pixels()) * width;
-        return multiply_adds / (multiply_adds_per_lane * k.lanes * fill(rows * vectors)) + stores / (4 * elements_copied);
+        const double channels = double(p.groups) * up(group_out(p), vectors * k.lanes);
+        return tile_cost(rows * columns * channels, reduction(p), std::min<double>(columns, k.tile_rows), vectors, k.lanes);
     });
 }
 
 double cost_im2col(const Problem& p, const KernelTable& isa) {
     return with_kernels(p, isa, [&](const auto& k) {
         const bool first = p.layout == Layout::channels_first;
-        const double pixels = up(double(p.output_pixels()), first ? k.tile_vectors * k.lanes : 1);
-        const double channels = first ? group_out(p) : up(group_out(p), k.lanes);
+        const double pixels = up(double(p.n * p.output_pixels()), first ? k.tile_vectors * k.lanes : 1);
+        const double channels = double(p.groups) * (first ? group_out(p) : up(group_out(p), k.lanes));
         const double rows = first ? std::min<double>(group_out(p), k.tile_rows) : k.tile_rows;
-        return images(p) * pixels * reduction(p) *
-               (channels / (multiply_adds_per_lane * k.lanes * fill(rows * k.tile_vectors)) + 1 / elements_copied);
+        return tile_cost(pixels * channels, reduction(p), rows, k.tile_vectors, k.lanes) +
+               double(p.groups) * pixels * reduction(p) / elements_copied;
     });
 }
 
 double cost_pointwise(const Problem& p, const KernelTable& isa) {
-    if (p.layout == Layout::channels_last) return 0.99 * cost_direct(p, isa);  // the same loop without offsets
     return with_kernels(p, isa, [&](const auto& k) {
-        const double pixels = up(double(p.output_pixels()), k.tile_vectors * k.lanes);
-        const double rows = std::min<double>(group_out(p), k.tile_rows);
-        return images(p) * pixels * group_out(p) * reduction(p) /
-               (multiply_adds_per_lane * k.lanes * fill(rows * k.tile_vectors));
+        const double pixels = double(p.output_pixels());
+        if (pixels_in_lanes(p, AlgorithmId::pointwise, k))
+            return tile_cost(double(p.n) * up(pixels, k.tile_vectors * k.lanes) * double(p.oc), reduction(p),
+                             std::min<double>(group_out(p), k.tile_rows), k.tile_vectors, k.lanes);
+        const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
+        const double channels = double(p.groups) * up(group_out(p), vectors * k.lanes);
+        return 0.99 *  // of what direct costs, which reads a table of offsets on the way
+               tile_cost(double(p.n) * pixels * channels, reduction(p), std::min<double>(pixels, k.tile_rows), vectors, k.lanes);
     });
 }
 

@@ -33,10 +33,13 @@ struct ConvArgs {
 
     TensorShape in, out;
     bool channels_first;
+    bool pixel_lanes;                     // pixels rather than channels in lanes; see each kernel for what it offers
+    int64_t batch;                        // images
     int64_t groups, group_in, group_out;  // channels of one group
     int64_t kernel[3], step[3], dilation[3], before[3];
 
-    const int64_t* offsets;  // direct: where tap-and-channel k lies, relative to a pixel's first tap
+    const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
+    int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
 
     // A task is one cell of a grid: image and group, block of output channels, block of pixels (or tiles, or rows).
     int64_t channel_blocks, channel_block;  // how many, and channels in each

@@ -4,12 +4,13 @@
 //
 // Channels first, pixels in lanes. Input rows are copied once into a ring of lines with their padding in place and, for
 // stride s, split into s phases (column j goes to phase j % s), so that every tap of every stride reads neighbours.
-//     Task: image, group, multiple, block of output rows. Weights as they come: [group][multiple][kd][kh][kw].
+//     Task: image, group, block of multiples, block of output rows. Weights as they come: [group][multiple][kd][kh][kw].
 //     Workspace: offset of each tap in a line, the input row each line holds, the lines.
 // Channels last, channels in lanes; padding is skipped.
 //     Task: image, block of output rows. Packed weights: [multiple][kd][kh][kw][group].
 #pragma once
 
+#include "copy.hpp"
 #include "epilogue.hpp"
 #include "grid.hpp"
 #include "tile.hpp"
@@ -27,7 +28,7 @@ struct DepthwiseLines {
     explicit DepthwiseLines(const ConvArgs<T>& a) {
         const int64_t step = a.step[2], reach = (a.kernel[2] - 1) * a.dilation[2];
         columns = min_of(a.out.size[2], depthwise_columns);
-        phase = (columns + tile_pitch_columns - 1) / tile_pitch_columns * tile_pitch_columns + reach / step + 1;
+        phase = (columns + lanes<T> - 1) / lanes<T> * lanes<T> + reach / step + 1;
         line = phase * step;
         lines_high = (a.kernel[1] - 1) * a.dilation[1] + 1;
         lines = lines_high * a.kernel[0];
@@ -36,7 +37,6 @@ struct DepthwiseLines {
         data = (held + lines * int64_t(sizeof(int64_t)) + vector_bytes - 1) / vector_bytes * vector_bytes;
         bytes = data + lines * line * int64_t(sizeof(T));
     }
-    static constexpr int64_t tile_pitch_columns = 4 * lanes<T>;
 };
 
 template <class T>
@@ -51,21 +51,47 @@ inline void depthwise_load_line(const ConvArgs<T>& a, const DepthwiseLines<T>& r
     const int64_t step = a.step[2];
     for (int64_t p = 0; p < step; ++p) {
         T* to = line + p * ring.phase;
-        const int64_t count = (width - p + step - 1) / step;
-        const Range valid = inside(left + p, step, max_of(count, 0), a.in.size[2]);
-        for (int64_t i = 0; i < valid.begin; ++i) to[i] = T(0);
-        const T* from = row + left + p;
-        if (step == 1)
-            for (int64_t i = valid.begin; i < valid.end; ++i) to[i] = from[i];
-        else
-            for (int64_t i = valid.begin; i < valid.end; ++i) to[i] = from[i * step];
-        for (int64_t i = valid.end; i < ring.phase; ++i) to[i] = T(0);  // lanes behind the last output read these
+        const Range valid = inside(left + p, step, max_of(parts_of(width - p, step), 0), a.in.size[2]);
+        zero_run(to, valid.begin);
+        copy_run(to + valid.begin, row + left + p + valid.begin * step, valid.count(), step);
+        zero_run(to + valid.end, ring.phase - valid.end);  // lanes behind the last output read these
     }
+}
+
+// One output row of one channel from the lines under it: lines(d, h) is where the line of a tap begins.
+template <class T, class Lines>
+inline void depthwise_row(const ConvArgs<T>& a, const Lines& lines, const int64_t* offset, Range kd, Range kh,
+                          int64_t channel, T* y, int64_t columns) {
+    constexpr int V = 4, L = lanes<T>;
+    const T* weights = a.weights + channel * a.reduction;
+    const Vec<T> bias = broadcast<T>(a.epilogue.bias ? a.epilogue.bias[channel] : T(0));
+    for (int64_t i = 0; i < columns; i += V * L)
+        with_constant<V>(int(min_of(parts_of(columns - i, L), V)), [&](auto vectors) {
+            Vec<T> sum[vectors.value] = {};
+            for (int64_t d = kd.begin; d < kd.end; ++d)
+                for (int64_t h = kh.begin; h < kh.end; ++h) {
+                    const T* line = lines(d, h) + i;
+                    const T* tap = weights + (d * a.kernel[1] + h) * a.kernel[2];
+                    for (int64_t w = 0; w < a.kernel[2]; ++w) {
+                        const Vec<T> weight = broadcast(tap[w]);
+#pragma GCC unroll 4
+                        for (int v = 0; v < vectors.value; ++v) sum[v] += weight * load(line + offset[w] + v * L);
+                    }
+                }
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors.value; ++v) {
+                const int count = clamp_lanes(columns - i - v * L, L);
+                const Vec<T> out = activate(a.epilogue, sum[v] + bias);
+                if (count == L)
+                    store(y + i + v * L, out);
+                else
+                    store_partial(y + i + v * L, out, count);
+            }
+        });
 }
 
 template <class T>
 inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* memory) {
-    constexpr int V = 4, L = lanes<T>;
     const Cell at = cell_of(a, task);
     const DepthwiseLines<T> ring(a);
     char* bytes = static_cast<char*>(memory);
@@ -73,16 +99,15 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
     int64_t* held = reinterpret_cast<int64_t*>(bytes + ring.held);
     T* lines = reinterpret_cast<T*>(bytes + ring.data);
 
-    const int64_t channel = at.group * a.group_out + at.channel_block;
     const T* x = a.x + at.n * a.in.n_stride + at.group * a.in.c_stride;
-    const T* weights = a.weights + channel * a.reduction;
-    T* y = a.y + at.n * a.out.n_stride + channel * a.out.c_stride;
-    const Vec<T> bias = broadcast<T>(a.epilogue.bias ? a.epilogue.bias[channel] : T(0));
-
-    for (int64_t w = 0; w < a.kernel[2]; ++w)
-        offset[w] = w * a.dilation[2] % a.step[2] * ring.phase + w * a.dilation[2] / a.step[2];
+    T* y = a.y + at.n * a.out.n_stride;
+    const int64_t first_channel = at.group * a.group_out + part_begin(a.group_out, a.channel_blocks, at.channel_block);
+    const int64_t last_channel = at.group * a.group_out + part_begin(a.group_out, a.channel_blocks, at.channel_block + 1);
     const int64_t first = at.pixel_block * a.pixel_block;
     const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
+    for (int64_t w = 0; w < a.kernel[2]; ++w)
+        offset[w] = w * a.dilation[2] % a.step[2] * ring.phase + w * a.dilation[2] / a.step[2];
+
     for (int64_t column = 0; column < a.out.size[2]; column += ring.columns) {
         const int64_t columns = min_of(ring.columns, a.out.size[2] - column);
         const int64_t left = column * a.step[2] - a.before[2];
@@ -91,42 +116,23 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
         for (int64_t row = first; row < last; ++row) {
             const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
             const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
-            const int64_t top = oh * a.step[1] - a.before[1];
-            const auto line_of = [&](int64_t d, int64_t h) {
+            const int64_t front = od * a.step[0] - a.before[0], top = oh * a.step[1] - a.before[1];
+            const auto place = [&](int64_t d, int64_t h) {
                 return d * ring.lines_high + (top + h * a.dilation[1]) % ring.lines_high;
             };
             for (int64_t d = kd.begin; d < kd.end; ++d)
                 for (int64_t h = kh.begin; h < kh.end; ++h) {
-                    const int64_t id = od * a.step[0] - a.before[0] + d * a.dilation[0], ih = top + h * a.dilation[1];
-                    const int64_t i = line_of(d, h), number = id * a.in.size[1] + ih;
-                    if (held[i] == number) continue;
-                    held[i] = number;
+                    const int64_t id = front + d * a.dilation[0], ih = top + h * a.dilation[1], i = place(d, h);
+                    if (held[i] == id * a.in.size[1] + ih) continue;
+                    held[i] = id * a.in.size[1] + ih;
                     depthwise_load_line(a, ring, lines + i * ring.line, x + id * a.in.stride[0] + ih * a.in.stride[1], left,
                                         width);
                 }
             T* to = y + od * a.out.stride[0] + oh * a.out.stride[1] + column;
-            for (int64_t i = 0; i < columns; i += V * L) {
-                Vec<T> sum[V] = {};
-                for (int64_t d = kd.begin; d < kd.end; ++d)
-                    for (int64_t h = kh.begin; h < kh.end; ++h) {
-                        const T* line = lines + line_of(d, h) * ring.line + i;
-                        const T* tap = weights + (d * a.kernel[1] + h) * a.kernel[2];
-                        for (int64_t w = 0; w < a.kernel[2]; ++w) {
-                            const Vec<T> weight = broadcast(tap[w]);
-#pragma GCC unroll 4
-                            for (int v = 0; v < V; ++v) sum[v] += weight * load(line + offset[w] + v * L);
-                        }
-                    }
-#pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) {
-                    const int64_t j = i + v * L;
-                    const Vec<T> out = activate(a.epilogue, sum[v] + bias);
-                    if (columns - j >= L)
-                        store(to + j, out);
-                    else if (columns > j)
-                        store_partial(to + j, out, int(columns - j));
-                }
-            }
+            for (int64_t channel = first_channel; channel < last_channel; ++channel)
+                depthwise_row(
+                    a, [&](int64_t d, int64_t h) { return lines + place(d, h) * ring.line; }, offset, kd, kh, channel,
+                    to + channel * a.out.c_stride, columns);
         }
     }
 }

@@ -66,17 +66,11 @@ inline T pool_divisor(const PoolArgs<T>& a, int64_t od, int64_t oh) {
     return T(a.axis[0].divisor[od] * a.axis[1].divisor[oh]);
 }
 
-template <class V, int... J>
-inline V even_lanes(V a, V b, Indices<J...>) {
-    return __builtin_shufflevector(a, b, (2 * J)...);
-}
-
 // from[0], from[stride], ...: the same tap of `count` neighbouring windows.
 template <class T>
 inline Vec<T> load_strided(const T* from, int64_t stride, int count) {
-    constexpr int L = lanes<T>;
     if (stride == 1) return load(from);
-    if (stride == 2) return even_lanes(load(from), load(from + L), typename MakeIndices<L>::type{});
+    if (stride == 2) return load_step<2>(from);
     Vec<T> v{};
     for (int i = 0; i < count; ++i) v[i] = from[i * stride];
     return v;

@@ -101,6 +101,23 @@ struct MakeIndices<0, I...> {
     using type = Indices<I...>;
 };
 
+template <class V, int... J>
+inline V even_lanes(V a, V b, Indices<J...>) {
+    // b begins at the last element of a, so that nothing behind the last lane wanted is read
+    constexpr int L = sizeof...(J);
+    return __builtin_shufflevector(a, b, (2 * J < L ? 2 * J : 2 * J + 1)...);
+}
+
+// p[0], p[S], p[2 S], ...; reads up to p[(lanes - 1) S] and no further.
+template <int S, class T>
+inline Vec<T> load_step(const T* p) {
+    static_assert(S == 1 || S == 2);
+    if constexpr (S == 1)
+        return load(p);
+    else
+        return even_lanes(load(p), load(p + lanes<T> - 1), typename MakeIndices<lanes<T>>::type{});
+}
+
 template <int H, class V, int... J>
 inline void exchange(V& a, V& b, Indices<J...>) {
     constexpr int L = sizeof...(J);

@@ -36,6 +36,14 @@ struct InterleavedRows {
     T at(int m, int64_t k) const { return base[k * M + m]; }
 };
 
+// Rows are interleaved `pitch` apart: output channels of a packed panel, with pixels in lanes.
+template <class T>
+struct PanelRows {
+    const T* base;
+    int64_t pitch;
+    T at(int m, int64_t k) const { return base[k * pitch + m]; }
+};
+
 template <class T>
 struct Columns {
     const T* base;
@@ -56,14 +64,29 @@ struct PartialColumns {
     }
 };
 
-// c is [M][V * lanes], rows `pitch` apart and aligned to a vector.
+// Pixels S apart, the k-th product's offset[k] behind the first's.
+template <class T, int S>
+struct ScatteredColumns {
+    const T* base;
+    const int64_t* offset;
+    Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k] + v * S * lanes<T>); }
+};
+
+// c is [M][V * lanes], rows `pitch` apart. A fresh tile starts from zero, whatever c held; else from c.
 template <class T, int M, int V, class Rows, class Cols>
-inline void multiply(T* c, int64_t pitch, const Rows& a, const Cols& b, int64_t count) {
+inline void multiply(T* c, int64_t pitch, bool fresh, const Rows& a, const Cols& b, int64_t count) {
     Vec<T> sum[M][V];
+    if (fresh) {
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m)
+        for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sum[m][v] = load(c + m * pitch + v * lanes<T>);
+            for (int v = 0; v < V; ++v) sum[m][v] = Vec<T>{};
+    } else {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sum[m][v] = load(c + m * pitch + v * lanes<T>);
+    }
     for (int64_t k = 0; k < count; ++k) {
         Vec<T> column[V];
 #pragma GCC unroll 4

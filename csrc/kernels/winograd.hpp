@@ -163,13 +163,13 @@ inline void winograd_multiply(const ConvArgs<T>& a, const WinogradBuffers<T, m>&
     for (int xi = 0; xi < buffer.positions; ++xi) {
         const Columns<T> columns{weights + xi * a.group_in * a.channel_block, a.channel_block};
         T* sums = workspace + buffer.sums + xi * buffer.m_position;
-        clear(sums, tiles * a.channel_block);
         for (int64_t part = 0; part < parts; ++part) {
             const int64_t t = part_begin(tiles, parts, part), count = part_begin(tiles, parts, part + 1) - t;
             const DenseRows<T> rows{workspace + buffer.v + xi * buffer.v_position + t * buffer.channels, buffer.channels};
             with_vectors<T>(a.channel_block, [&](auto v) {
                 with_constant<tile_rows>(int(count), [&](auto n) {
-                    multiply<T, n.value, v.value>(sums + t * a.channel_block, a.channel_block, rows, columns, a.group_in);
+                    multiply<T, n.value, v.value>(sums + t * a.channel_block, a.channel_block, true, rows, columns,
+                                                  a.group_in);
                 });
             });
         }

@@ -1,0 +1,31 @@
+// Runs of elements, copied or cleared by whole vectors and the first lanes of one.
+#pragma once
+
+#include "simd.hpp"
+
+namespace fastconv {
+namespace {
+
+// to[i] = from[i * step]
+template <class T>
+inline void copy_run(T* to, const T* from, int64_t count, int64_t step) {
+    int64_t i = 0;
+    if (step == 1) {
+        for (; i + lanes<T> <= count; i += lanes<T>) store(to + i, load(from + i));
+        if (i < count) store_partial(to + i, load_partial(from + i, int(count - i)), int(count - i));
+    } else {
+        if (step == 2)
+            for (; i + lanes<T> <= count; i += lanes<T>) store(to + i, load_step<2>(from + 2 * i));
+        for (; i < count; ++i) to[i] = from[i * step];
+    }
+}
+
+template <class T>
+inline void zero_run(T* to, int64_t count) {
+    int64_t i = 0;
+    for (; i + lanes<T> <= count; i += lanes<T>) store(to + i, Vec<T>{});
+    if (i < count) store_partial(to + i, Vec<T>{}, int(count - i));
+}
+
+}  // namespace
+}  // namespace fastconv
