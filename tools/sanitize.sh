@@ -26,7 +26,8 @@ if [ "$mode" = address ]; then
     sanitizers=address,undefined
     export CXX=${CXX:-g++}
     preload="$($CXX -print-file-name=libasan.so) $($CXX -print-file-name=libstdc++.so)"
-    options=(ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
+    options=(ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1
+        UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1)
 else
     tests=(tests/test_threads.py -k "same_bits or many_callers or batch")
     sanitizers=thread
@@ -37,7 +38,9 @@ fi
 if [ "${1-}" = --all ]; then tests=() && shift; fi
 if [ $# -gt 0 ]; then tests=("$@"); fi
 
-"$python" -m pip install --quiet '.[test]' -Cbuild-dir="$work/build" -Cinstall.strip=false \
-    -Ccmake.build-type=RelWithDebInfo -Ccmake.define.FASTCONV_SANITIZE=$sanitizers
+# Without build isolation, so that the next run compiles only what has changed.
+"$python" -m pip install --quiet 'scikit-build-core>=0.11' 'pybind11>=3.0' cmake ninja
+"$python" -m pip install --quiet --no-build-isolation '.[test]' -Cbuild-dir="$work/build" \
+    -Cinstall.strip=false -Ccmake.build-type=RelWithDebInfo -Ccmake.define.FASTCONV_SANITIZE=$sanitizers
 
-env "${options[@]}" LD_PRELOAD="$preload" "$python" -m pytest -p no:cacheprovider "${tests[@]}"
+env "${options[@]}" LD_PRELOAD="$preload" "$python" -m pytest -p no:cacheprovider --capture=sys "${tests[@]}"

@@ -137,67 +137,93 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
     }
 }
 
-// Where an output pixel's first tap lies in the input, and which of its taps are inside.
+// Where the first tap of an output pixel lies in the input, and which of its taps are inside.
 struct Window {
     int64_t origin;
     Range d, h, w;
 };
 
-// V vectors of channels from g on, `width` channels at most, of one pixel and one multiple.
-template <class T, int V>
-inline void depthwise_pixel(const ConvArgs<T>& a, const Window& window, const T* x, T* y, int64_t q, int64_t g) {
+// P neighbouring pixels with the same taps inside, V vectors of channels from g on (`width` of them exist), multiple q.
+template <class T, int P, int V>
+inline void depthwise_pixels(const ConvArgs<T>& a, const Window& window, const T* x, T* y, int64_t q, int64_t g) {
     constexpr int L = lanes<T>;
     const int64_t width = min_of(a.groups - g, V * L), multiplier = a.group_out;
+    const int64_t tap_step = a.dilation[2] * a.in.stride[2], pixel_step = a.step[2] * a.in.stride[2];
     const bool whole = width == V * L;
-    Vec<T> sum[V] = {};
+    Vec<T> sum[P][V] = {};
     for (int64_t d = window.d.begin; d < window.d.end; ++d)
         for (int64_t h = window.h.begin; h < window.h.end; ++h) {
-            const int64_t row = window.origin + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1];
-            const T* weights = a.weights + (q * a.reduction + (d * a.kernel[1] + h) * a.kernel[2]) * a.groups + g;
-            for (int64_t w = window.w.begin; w < window.w.end; ++w) {
-                const T* from = x + row + w * a.dilation[2] * a.in.stride[2] + g;
-                const auto add = [&](const auto& left, const auto& right) {
+            const T* from = x + window.origin + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1] +
+                            window.w.begin * tap_step + g;
+            const T* weights =
+                a.weights + (q * a.reduction + (d * a.kernel[1] + h) * a.kernel[2] + window.w.begin) * a.groups + g;
+            for (int64_t w = window.w.begin; w < window.w.end; ++w, from += tap_step, weights += a.groups) {
+                const auto add = [&](const auto& pixels, const auto& tap) {
 #pragma GCC unroll 4
-                    for (int v = 0; v < V; ++v) sum[v] += left.at(0, v) * right.at(0, v);
+                    for (int v = 0; v < V; ++v) {
+                        const Vec<T> weight = tap.at(0, v);
+#pragma GCC unroll 4
+                        for (int p = 0; p < P; ++p) sum[p][v] += pixels.at(p, v) * weight;
+                    }
                 };
                 if (whole)
-                    add(Columns<T>{from, 0}, Columns<T>{weights + w * a.groups, 0});
+                    add(Columns<T>{from, pixel_step}, Columns<T>{weights, 0});
                 else
-                    add(PartialColumns<T>{from, 0, int(width)}, PartialColumns<T>{weights + w * a.groups, 0, int(width)});
+                    add(PartialColumns<T>{from, pixel_step, int(width)}, PartialColumns<T>{weights, 0, int(width)});
             }
         }
-    for (int v = 0; v < V && v * L < width; ++v) {
-        const int count = clamp_lanes(width - v * L, L);
-        const int64_t channel = (g + v * L) * multiplier + q;
-        if (multiplier == 1) {
-            if (a.epilogue.bias) sum[v] += load_partial(a.epilogue.bias + channel, count);
-            store_partial(y + channel, activate(a.epilogue, sum[v]), count);
-            continue;
+    for (int p = 0; p < P; ++p, y += a.out.stride[2])
+        for (int v = 0; v < V && v * L < width; ++v) {
+            const int count = clamp_lanes(width - v * L, L);
+            const int64_t channel = (g + v * L) * multiplier + q;
+            Vec<T> out = sum[p][v];
+            if (multiplier == 1) {
+                if (a.epilogue.bias) out += load_partial(a.epilogue.bias + channel, count);
+                store_partial(y + channel, activate(a.epilogue, out), count);
+                continue;
+            }
+            if (a.epilogue.bias)
+                for (int i = 0; i < count; ++i) out[i] += a.epilogue.bias[channel + i * multiplier];
+            out = activate(a.epilogue, out);
+            for (int i = 0; i < count; ++i) y[channel + i * multiplier] = out[i];
         }
-        if (a.epilogue.bias)
-            for (int i = 0; i < count; ++i) sum[v][i] += a.epilogue.bias[channel + i * multiplier];
-        const Vec<T> out = activate(a.epilogue, sum[v]);
-        for (int i = 0; i < count; ++i) y[channel + i * multiplier] = out[i];
-    }
+}
+
+// All channels of P neighbouring pixels. Few channels leave room for several pixels at a time, and need them: one sum
+// alone would wait for the latency of each multiply-add.
+template <class T, int P>
+inline void depthwise_channels(const ConvArgs<T>& a, const Window& window, const T* x, T* y) {
+    constexpr int V = 4 / P;
+    for (int64_t q = 0; q < a.group_out; ++q)
+        for (int64_t g = 0; g < a.groups; g += V * lanes<T>) depthwise_pixels<T, P, V>(a, window, x, y, q, g);
 }
 
 template <class T>
 inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task) {
-    constexpr int V = 4, L = lanes<T>;
     const int64_t n = task / a.pixel_blocks, first = task % a.pixel_blocks * a.pixel_block;
     const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
     const T* x = a.x + n * a.in.n_stride;
+    const Range first_tap = inside(-a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
+    const Range last_tap =
+        inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
+    const int64_t together = a.groups <= lanes<T> ? 4 : a.groups <= 2 * lanes<T> ? 2 : 1;
     for (int64_t row = first; row < last; ++row) {
         const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
-        const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
         const int64_t origin = (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
+        const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
         T* y = a.y + n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1];
-        for (int64_t ow = 0; ow < a.out.size[2]; ++ow, y += a.out.stride[2]) {
+        for (int64_t ow = 0; ow < a.out.size[2];) {
             const Window window{origin + (ow * a.step[2] - a.before[2]) * a.in.stride[2], kd, kh, taps_inside(a, 2, ow)};
-            for (int64_t q = 0; q < a.group_out; ++q) {
-                int64_t g = 0;
-                for (; a.groups - g > L; g += V * L) depthwise_pixel<T, V>(a, window, x, y, q, g);
-                if (g < a.groups) depthwise_pixel<T, 1>(a, window, x, y, q, g);
+            T* to = y + ow * a.out.stride[2];
+            if (ow < first_tap.begin || ow + together > last_tap.end || together == 1) {
+                depthwise_channels<T, 1>(a, window, x, to);
+                ow += 1;
+            } else {
+                if (together == 4)
+                    depthwise_channels<T, 4>(a, window, x, to);
+                else
+                    depthwise_channels<T, 2>(a, window, x, to);
+                ow += together;
             }
         }
     }
