@@ -69,14 +69,14 @@ int x86_level(const X86Features& f) {
         return true;
     };
     // Bits as the Intel and AMD manuals number them.
-    if (!has(f.leaf1_edx, {0, 8, 15, 23, 24, 25, 26})) return 0;         // FPU, CX8, CMOV, MMX, FXSR, SSE, SSE2
-    if (!has(f.leaf1_ecx, {0, 9, 13, 19, 20, 23})) return 1;             // SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT
-    if (!has(f.extended1_ecx, {0})) return 1;                            // LAHF
-    if (!has(f.leaf1_ecx, {12, 22, 27, 28, 29})) return 2;               // FMA, MOVBE, OSXSAVE, AVX, F16C
+    if (!has(f.leaf1_edx, {0, 8, 15, 23, 24, 25, 26})) return 0;               // FPU, CX8, CMOV, MMX, FXSR, SSE, SSE2
+    if (!has(f.leaf1_ecx, {0, 9, 13, 19, 20, 23})) return 1;                   // SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT
+    if (!has(f.extended1_ecx, {0})) return 1;                                  // LAHF
+    if (!has(f.leaf1_ecx, {12, 22, 27, 28, 29})) return 2;                     // FMA, MOVBE, OSXSAVE, AVX, F16C
     if (!has(f.leaf7_ebx, {3, 5, 8}) || !has(f.extended1_ecx, {5})) return 2;  // BMI1, AVX2, BMI2; LZCNT
-    if ((f.xcr0 & 0x06) != 0x06) return 2;                               // XMM and YMM saved
-    if (!has(f.leaf7_ebx, {16, 17, 28, 30, 31})) return 3;               // AVX-512 F, DQ, CD, BW, VL
-    if ((f.xcr0 & 0xe6) != 0xe6) return 3;                               // mask registers and ZMM saved
+    if ((f.xcr0 & 0x06) != 0x06) return 2;                                     // XMM and YMM saved
+    if (!has(f.leaf7_ebx, {16, 17, 28, 30, 31})) return 3;                     // AVX-512 F, DQ, CD, BW, VL
+    if ((f.xcr0 & 0xe6) != 0xe6) return 3;                                     // mask registers and ZMM saved
     return 4;
 }
 
@@ -91,7 +91,8 @@ std::vector<const KernelTable*> usable_isas() {
     std::vector<const KernelTable*> usable;
     for (const auto& e : entries)
         if (e.level <= level) usable.push_back(e.table);
-    if (usable.empty()) throw std::runtime_error("this processor lacks the instruction set " + names(built_isas()).substr(0, 9));
+    if (usable.empty())
+        throw std::runtime_error("this processor lacks the instruction set " + names(built_isas()).substr(0, 9));
     const char* wanted = std::getenv("FASTCONV_ISA");
     if (!wanted || !*wanted) return usable;
     size_t keep = 0;

@@ -76,10 +76,10 @@ double measure_peak(double seconds, int threads) {
     return best;
 }
 
-#define FASTCONV_INSTANTIATE(T)                                                                                     \
+#define FASTCONV_INSTANTIATE(T)                                                                                      \
     template void run_linear<T>(const T*, const T*, const T*, T*, int64_t, int64_t, int64_t, const ActivationSpec&); \
-    template void run_activation<T>(const T*, T*, int64_t, const ActivationSpec&);                                  \
-    template void run_softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                                          \
+    template void run_activation<T>(const T*, T*, int64_t, const ActivationSpec&);                                   \
+    template void run_softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                                           \
     template double measure_peak<T>(double, int);
 FASTCONV_INSTANTIATE(float)
 FASTCONV_INSTANTIATE(double)

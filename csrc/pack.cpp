@@ -40,8 +40,7 @@ int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T
     const int64_t padded = round_up(out, panel_width(out, k.lanes, k.tile_vectors));
     switch (id) {
         case AlgorithmId::im2col:
-        case AlgorithmId::pointwise:
-            return p.groups * (pixels_in_lanes(p, id, k) ? out : padded) * in * p.taps();
+        case AlgorithmId::pointwise: return p.groups * (pixels_in_lanes(p, id, k) ? out : padded) * in * p.taps();
         case AlgorithmId::winograd2: return p.groups * padded * in * 16;
         case AlgorithmId::winograd4: return p.groups * padded * in * 36;
         case AlgorithmId::depthwise: return p.oc * p.taps();

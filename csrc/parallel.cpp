@@ -29,7 +29,6 @@ std::atomic<int> global_threads{0};
 thread_local std::vector<int> limits;
 thread_local std::function<bool()> interrupt_check;
 
-
 // libgomp's threads do not survive fork(), and its first parallel region in the child would wait for them for ever
 // (GCC bug 60035). A child computes on one thread instead.
 void remember_forks() {

@@ -86,7 +86,8 @@ class Blocking {
         const int64_t tiles = parts_of(a_.group_out, a_.pixel_lanes ? rows_ : a_.channel_block);
         const int64_t units = parts_of(p_.n * p_.output_pixels(), tile_pixels);  // of all images together
         split_channels(tiles, units, p_.groups);
-        a_.reduction_block = std::clamp<int64_t>(im2col_panel_bytes / (tile_pixels * element), 1, at_least_one(a_.reduction));
+        a_.reduction_block =
+            std::clamp<int64_t>(im2col_panel_bytes / (tile_pixels * element), 1, at_least_one(a_.reduction));
         if (a_.reduction > a_.reduction_block) {
             const int64_t tile_bytes = round_up(rows_, lanes_) * pitch_ * element;
             const int64_t waiting = at_least_one(im2col_sums_bytes / tile_bytes);
@@ -104,7 +105,8 @@ class Blocking {
         if (images() * blocks >= threads_)
             blocks = round_up(blocks, threads_);
         else  // few tiles: threads share the output channels, each transforming the whole input
-            a_.channel_blocks = std::clamp<int64_t>(parts_of(threads_, at_least_one(images() * blocks)), 1, at_least_one(panels));
+            a_.channel_blocks =
+                std::clamp<int64_t>(parts_of(threads_, at_least_one(images() * blocks)), 1, at_least_one(panels));
         a_.pixel_block = at_least_one(parts_of(tiles, at_least_one(blocks)));
         a_.pixel_blocks = parts_of(tiles, a_.pixel_block);
     }

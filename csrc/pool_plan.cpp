@@ -28,7 +28,9 @@ PoolTable adaptive_windows(int64_t input, int64_t output) {
     for (int64_t o = 0; o < output; ++o) {
         // floor and ceil of o * input / output without overflowing the product
         const int64_t whole = input / output, rest = input % output;
-        const auto scaled = [&](int64_t i, int64_t round) { return i * whole + int64_t((__int128(i) * rest + round) / output); };
+        const auto scaled = [&](int64_t i, int64_t round) {
+            return i * whole + int64_t((__int128(i) * rest + round) / output);
+        };
         t.first.push_back(scaled(o, 0));
         t.taps.push_back(scaled(o + 1, output - 1) - t.first.back());
         t.divisor.push_back(t.taps.back());
@@ -52,7 +54,8 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
         }
         const int64_t planes = a.channels_first ? p.n * p.ic : p.n, rows = p.output[0] * p.output[1];
         summary_.threads = worthwhile_threads(p.operations(), threads);
-        int64_t blocks = summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, std::max<int64_t>(planes, 1)) : 1;
+        int64_t blocks =
+            summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, std::max<int64_t>(planes, 1)) : 1;
         blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(rows, 1));
         a.row_block = std::max<int64_t>(parts_of(rows, blocks), 1);
         a.row_blocks = std::max<int64_t>(parts_of(rows, a.row_block), 1);

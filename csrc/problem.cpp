@@ -115,8 +115,7 @@ void pad_same(Problem& p) {
         for (int i = 3 - p.rank; i < 3; ++i) {
             const int64_t windows = p.input[i] / p.stride[i] + (p.input[i] % p.stride[i] != 0);
             int64_t total = 0;
-            if (windows > 0)
-                total = checked_sum((windows - 1) * p.stride[i] - p.input[i], dilated_extent(p, i), "dilation");
+            if (windows > 0) total = checked_sum((windows - 1) * p.stride[i] - p.input[i], dilated_extent(p, i), "dilation");
             if (total < 0) total = 0;
             p.before[i] = total / 2;
             p.after[i] = total - total / 2;
@@ -132,8 +131,8 @@ int64_t output_extent(const Problem& p, int i, const char* window) {
     const int64_t padded = checked_sum(checked_sum(p.input[i], p.before[i], "padding"), p.after[i], "padding");
     if (extent > padded)
         fail(std::string(window) + ": a window of " + to_string(used(p, p.kernel)) + " with dilation " +
-             to_string(used(p, p.dilation)) + " does not fit the input of " + to_string(used(p, p.input)) + " with padding " +
-             padding_text(p));
+             to_string(used(p, p.dilation)) + " does not fit the input of " + to_string(used(p, p.input)) +
+             " with padding " + padding_text(p));
     const int64_t room = padded - extent;
     int64_t windows = room / p.stride[i] + 1;
     checked_sum(checked_product(windows, p.stride[i], "stride"), extent, "stride");
@@ -159,9 +158,11 @@ void complete(Problem& p) {
         if (conv && !addressable(p.weight_shape(), p.element_size())) throw Overflow{"weight"};
         if (!addressable(p.output_shape(), p.indices ? 8 : p.element_size()))
             fail((p.padded() ? "padding=" + padding_text(p) : std::string("input and ") + window) +
-                 ": the output would have shape " + to_string(p.output_shape()) + ", expected a size that fits into 64 bits");
+                 ": the output would have shape " + to_string(p.output_shape()) +
+                 ", expected a size that fits into 64 bits");
     });
-    if (p.operations() > 9e18) fail(std::string(window) + "=" + to_string(used(p, p.kernel)) + ": more than 9e18 operations");
+    if (p.operations() > 9e18)
+        fail(std::string(window) + "=" + to_string(used(p, p.kernel)) + ": more than 9e18 operations");
 }
 
 }  // namespace fastconv

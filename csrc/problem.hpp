@@ -37,7 +37,7 @@ struct Problem {
     ActivationSpec activation;
 
     bool ceil_mode = false, count_include_pad = true, indices = false;  // pooling only
-    int64_t divisor_override = 0;                                        // 0: none
+    int64_t divisor_override = 0;                                       // 0: none
 
     bool operator==(const Problem&) const = default;
 

@@ -60,7 +60,8 @@ class Parser {
 
     Problem problem() {
         std::string word;
-        if (!(words_ >> word)) fail("problem: expected a string such as 'conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32'");
+        if (!(words_ >> word))
+            fail("problem: expected a string such as 'conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32'");
         operation(word);
         while (words_ >> word) token(word);
         finish();
@@ -145,15 +146,24 @@ class Parser {
         while (letters < word.size() && (std::isalpha(static_cast<unsigned char>(word[letters])))) ++letters;
         const std::string key = word.substr(0, letters), value = word.substr(letters);
         const bool conv = p_.op == Op::conv;
-        if (key == "n") p_.n = integer(value);
-        else if (conv && key == "ic") p_.ic = integer(value), has_ic_ = true;
-        else if (conv && key == "oc") p_.oc = integer(value), has_oc_ = true;
-        else if (!conv && key == "c") p_.ic = p_.oc = integer(value), has_ic_ = true;
-        else if (conv && key == "g") p_.groups = integer(value);
-        else if (p_.op == Op::avg_pool && key == "div") divisor(value);
-        else if (key == "s" || key == "d" || key == "p") all_axes(key[0], value);
-        else if (key.size() == 2) one_axis(key, value);
-        else reject(word, "a known key, such as n, ic, ih, oc, kh, s, p, d, g, nchw, f32");
+        if (key == "n")
+            p_.n = integer(value);
+        else if (conv && key == "ic")
+            p_.ic = integer(value), has_ic_ = true;
+        else if (conv && key == "oc")
+            p_.oc = integer(value), has_oc_ = true;
+        else if (!conv && key == "c")
+            p_.ic = p_.oc = integer(value), has_ic_ = true;
+        else if (conv && key == "g")
+            p_.groups = integer(value);
+        else if (p_.op == Op::avg_pool && key == "div")
+            divisor(value);
+        else if (key == "s" || key == "d" || key == "p")
+            all_axes(key[0], value);
+        else if (key.size() == 2)
+            one_axis(key, value);
+        else
+            reject(word, "a known key, such as n, ic, ih, oc, kh, s, p, d, g, nchw, f32");
     }
 
     void divisor(const std::string& value) {

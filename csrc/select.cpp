@@ -29,7 +29,8 @@ std::string unsupported_winograd(const Problem& p) {
     if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
     if (!all_ones(p.stride)) return "needs stride 1";
     if (!all_ones(p.dilation)) return "needs dilation 1";
-    if (p.ic == p.groups) return "needs more than one input channel in each group: its transforms would cost more than they save";
+    if (p.ic == p.groups)
+        return "needs more than one input channel in each group: its transforms would cost more than they save";
     return "";
 }
 
@@ -100,7 +101,8 @@ double cost_pointwise(const Problem& p, const KernelTable& isa) {
         const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
         const double channels = double(p.groups) * up(group_out(p), vectors * k.lanes);
         return 0.99 *  // of what direct costs, which reads a table of offsets on the way
-               tile_cost(double(p.n) * pixels * channels, reduction(p), std::min<double>(pixels, k.tile_rows), vectors, k.lanes);
+               tile_cost(double(p.n) * pixels * channels, reduction(p), std::min<double>(pixels, k.tile_rows), vectors,
+                         k.lanes);
     });
 }
 
@@ -118,9 +120,9 @@ double cost_winograd(const Problem& p, const KernelTable& isa) {
 
 double cost_depthwise(const Problem& p, const KernelTable& isa) {
     return with_kernels(p, isa, [&](const auto& k) {
-        const double width = p.layout == Layout::channels_first ? up(double(p.output[2]), 4 * k.lanes)
-                                                                : double(p.output[2]) * up(double(p.groups), k.lanes) /
-                                                                      double(p.groups);
+        const double width = p.layout == Layout::channels_first
+                                 ? up(double(p.output[2]), 4 * k.lanes)
+                                 : double(p.output[2]) * up(double(p.groups), k.lanes) / double(p.groups);
         const double rows = double(p.output[0] * p.output[1]);
         return double(p.n * p.oc) * rows * width * (double(p.taps()) + 4) / (0.4 * multiply_adds_per_lane * k.lanes);
     });
@@ -143,8 +145,8 @@ const std::vector<Algorithm>& algorithms() {
          unsupported_winograd, cost_winograd<4>, false},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
          unsupported_winograd, cost_winograd<2>, false},
-        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv, cost_im2col,
-         true},
+        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv,
+         cost_im2col, true},
         {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv,
          cost_direct, true},
         {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, cost_pool, true},

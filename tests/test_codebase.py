@@ -40,6 +40,14 @@ def test_changelog_knows_the_version() -> None:
     assert fastconv.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_readme_examples() -> None:
+    """The README's Python runs as it stands there."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
 def test_typed() -> None:
     """The marker for type checkers is installed, and the stub beside the module."""
     assert (PACKAGE / "py.typed").is_file()

@@ -72,7 +72,7 @@ struct PoolArgs {
     bool channels_first;
     int64_t channels;
     PoolAxis axis[3];
-    int64_t fixed_divisor;  // average: 0, or what to divide by instead
+    int64_t fixed_divisor;          // average: 0, or what to divide by instead
     int64_t row_blocks, row_block;  // output rows (depth and height flattened) of one image in a task
 };
 

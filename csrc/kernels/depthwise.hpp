@@ -204,12 +204,12 @@ inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task) {
     const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
     const T* x = a.x + n * a.in.n_stride;
     const Range first_tap = inside(-a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
-    const Range last_tap =
-        inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
+    const Range last_tap = inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
     const int64_t together = a.groups <= lanes<T> ? 4 : a.groups <= 2 * lanes<T> ? 2 : 1;
     for (int64_t row = first; row < last; ++row) {
         const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
-        const int64_t origin = (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
+        const int64_t origin =
+            (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
         const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
         T* y = a.y + n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1];
         for (int64_t ow = 0; ow < a.out.size[2];) {

@@ -148,8 +148,7 @@ void direct(const ConvArgs<T>& a, int64_t task, void*) {
     Range interior{0, 0};
     if (a.pixel_lanes) {
         const Range first = inside(-a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
-        const Range last =
-            inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
+        const Range last = inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
         interior = {first.begin, max_of(last.end, first.begin)};
         if (interior.count() < lanes<T>) interior = {0, 0};
     }

@@ -26,8 +26,7 @@ inline void softmax_columns(const SoftmaxArgs<T>& a, const T* x, T* y, int count
         sum += e;
         store_partial(y + i * a.inner, e, count);
     }
-    for (int64_t i = 0; i < a.length; ++i)
-        store_partial(y + i * a.inner, load_partial(y + i * a.inner, count) / sum, count);
+    for (int64_t i = 0; i < a.length; ++i) store_partial(y + i * a.inner, load_partial(y + i * a.inner, count) / sum, count);
 }
 
 // One contiguous row: partial results of the lanes are combined at the end, in the order of the lanes.

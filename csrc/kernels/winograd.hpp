@@ -197,8 +197,7 @@ inline void winograd_transform_output(const ConvArgs<T>& a, const WinogradBuffer
                 Vec<T> row[m];
                 Winograd<m>::output(row, 1, half + i * alpha, 1);
 #pragma GCC unroll 4
-                for (int j = 0; j < m; ++j)
-                    store(lines + i * buffer.line_out + (t * m + j) * a.channel_block + c, row[j]);
+                for (int j = 0; j < m; ++j) store(lines + i * buffer.line_out + (t * m + j) * a.channel_block + c, row[j]);
             }
         }
     const int64_t ow = tile * m, width = min_of(tiles * m, a.out.size[2] - ow);

@@ -36,9 +36,7 @@ std::optional<int64_t> index_of(py::handle value, const char* name) {
     return result;
 }
 
-std::string count_text(int rank, const char* what) {
-    return std::to_string(rank) + " " + what + (rank == 1 ? "" : "s");
-}
+std::string count_text(int rank, const char* what) { return std::to_string(rank) + " " + what + (rank == 1 ? "" : "s"); }
 
 }  // namespace
 
@@ -62,13 +60,14 @@ int64_t positive_integer(py::handle value, const char* name) {
 
 bool boolean(py::handle value, const char* name) {
     if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
-    if (py::isinstance(value, py::module_::import("numpy").attr("bool_"))) return value.cast<py::object>().attr("item")().cast<bool>();
+    if (py::isinstance(value, py::module_::import("numpy").attr("bool_")))
+        return value.cast<py::object>().attr("item")().cast<bool>();
     type_error(name, value, "True or False");
 }
 
 double real(py::handle value, const char* name) {
-    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || PyIndex_Check(value.ptr()) ||
-                                       PyObject_HasAttrString(value.ptr(), "__float__")))
+    if (PyBool_Check(value.ptr()) ||
+        !(PyFloat_Check(value.ptr()) || PyIndex_Check(value.ptr()) || PyObject_HasAttrString(value.ptr(), "__float__")))
         type_error(name, value, "a number");
     const double v = PyFloat_AsDouble(value.ptr());
     if (PyErr_Occurred()) {
@@ -127,8 +126,8 @@ Layout layout_of(py::handle value, int rank) {
         Layout layout;
     };
     static constexpr Name names[] = {
-        {"NCHW", 0, Layout::channels_first}, {"NHWC", 0, Layout::channels_last},   {"NCL", 1, Layout::channels_first},
-        {"NLC", 1, Layout::channels_last},   {"NCW", 1, Layout::channels_first},   {"NWC", 1, Layout::channels_last},
+        {"NCHW", 0, Layout::channels_first},  {"NHWC", 0, Layout::channels_last},  {"NCL", 1, Layout::channels_first},
+        {"NLC", 1, Layout::channels_last},    {"NCW", 1, Layout::channels_first},  {"NWC", 1, Layout::channels_last},
         {"NCDHW", 3, Layout::channels_first}, {"NDHWC", 3, Layout::channels_last},
     };
     std::string known;
@@ -235,8 +234,8 @@ Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim(
 
 py::array native(const py::array& a, DType t) {
     constexpr int flags = required_flags | int(py::array::forcecast);
-    py::array result = t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a))
-                                       : py::array(py::array_t<double, flags>::ensure(a));
+    py::array result =
+        t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a)) : py::array(py::array_t<double, flags>::ensure(a));
     if (!result) throw py::error_already_set();
     return result;
 }
@@ -244,8 +243,8 @@ py::array native(const py::array& a, DType t) {
 bool apply_input_shape(Problem& p, const Shape& input) {
     const size_t rank = size_t(p.rank);
     if (input.size() != rank + 1 && input.size() != rank + 2)
-        throw py::value_error("input: shape " + to_string(input) + ", expected " + std::to_string(rank + 2) +
-                              " axes (or " + std::to_string(rank + 1) + " without a batch)");
+        throw py::value_error("input: shape " + to_string(input) + ", expected " + std::to_string(rank + 2) + " axes (or " +
+                              std::to_string(rank + 1) + " without a batch)");
     const bool batched = input.size() == rank + 2;
     const bool first = p.layout == Layout::channels_first;
     p.n = batched ? input[0] : 1;
@@ -292,8 +291,8 @@ py::array output_array(py::handle out, const Shape& shape, DType dtype, const st
     const auto a = py::reinterpret_borrow<py::array>(out);
     const std::string name = "out: ";
     if (!a.dtype().is(numpy_dtype(dtype)) && !a.dtype().equal(numpy_dtype(dtype)))
-        throw py::type_error(name + "dtype " + py::str(py::object(a.attr("dtype")).attr("str")).cast<std::string>() + ", expected native " +
-                             to_string(dtype));
+        throw py::type_error(name + "dtype " + py::str(py::object(a.attr("dtype")).attr("str")).cast<std::string>() +
+                             ", expected native " + to_string(dtype));
     if (shape_of(a) != shape)
         throw py::value_error(name + "shape " + to_string(shape_of(a)) + ", expected " + to_string(shape));
     if (!a.writeable()) throw py::value_error(name + "the array is read-only, expected one that can be written to");

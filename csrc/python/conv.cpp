@@ -21,9 +21,9 @@ struct Convolution {
         Problem p = problem;
         batched = apply_input_shape(p, input);
         if (p.ic != problem.ic)
-            throw py::value_error("input: shape " + to_string(input) + " has " + std::to_string(p.ic) + " channels, expected " +
-                                  std::to_string(problem.ic) + " for weight of shape " + to_string(p.weight_shape()) +
-                                  " with groups=" + std::to_string(p.groups));
+            throw py::value_error("input: shape " + to_string(input) + " has " + std::to_string(p.ic) +
+                                  " channels, expected " + std::to_string(problem.ic) + " for weight of shape " +
+                                  to_string(p.weight_shape()) + " with groups=" + std::to_string(p.groups));
         padding.apply(p);
         complete(p);
         return p;
@@ -45,8 +45,9 @@ Convolution convolution(py::handle rank, const Shape& weight, py::handle stride,
 
     const size_t r = size_t(p.rank);
     if (weight.size() != r + 2)
-        throw py::value_error("weight: shape " + to_string(weight) + ", expected " + std::to_string(r + 2) + " axes, " +
-                              (p.layout == Layout::channels_first ? "(oc, ic / groups, *kernel)" : "(*kernel, ic / groups, oc)"));
+        throw py::value_error(
+            "weight: shape " + to_string(weight) + ", expected " + std::to_string(r + 2) + " axes, " +
+            (p.layout == Layout::channels_first ? "(oc, ic / groups, *kernel)" : "(*kernel, ic / groups, oc)"));
     const bool first = p.layout == Layout::channels_first;
     p.oc = first ? weight[0] : weight[r + 1];
     const auto channels = product(first ? weight[1] : weight[r], p.groups);
@@ -231,15 +232,12 @@ void register_conv(py::module_& m) {
     m.def("conv", &conv);
     m.def("conv_output_shape", [](py::handle rank, py::handle input_shape, py::handle weight_shape, py::handle stride,
                                   py::handle padding, py::handle dilation, py::handle groups, py::handle layout) {
-        const Convolution c =
-            convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);
+        const Convolution c = convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);
         bool batched;
         const Problem p = c.on(shape(input_shape, "input"), batched);
         return to_tuple(without_batch(p.output_shape(), batched));
     });
-    const auto problem = [](const auto& get) {
-        return [get](const PreparedConv& c) { return get(c.problem()); };
-    };
+    const auto problem = [](const auto& get) { return [get](const PreparedConv& c) { return get(c.problem()); }; };
     py::class_<PreparedConv>(m, "Conv")
         .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
                       py::handle, py::handle>())

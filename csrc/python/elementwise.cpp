@@ -89,8 +89,7 @@ py::array softmax(py::handle input, py::handle axis, py::handle out) {
     const Shape s = shape_of(x);
     int64_t i = integer(axis, "axis");
     const auto rank = int64_t(s.size());
-    if (i < -rank || i >= rank)
-        value_error("axis", axis, "an axis of an array with " + std::to_string(rank) + " axes");
+    if (i < -rank || i >= rank) value_error("axis", axis, "an axis of an array with " + std::to_string(rank) + " axes");
     if (i < 0) i += rank;
     const py::array y = output_array(out, s, dtype, {{"x", &x}});
     const py::array x_native = native(x, dtype);

@@ -112,8 +112,9 @@ py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py:
         value_error("output_size", output_size, "a result whose size fits into 64 bits");
     for (size_t i = 0; i < 3; ++i) {
         if (p.input[i] == 0 && p.output[i] > 0)
-            throw py::value_error("input: shape " + to_string(shape_of(x)) + ", expected axes that are not empty for output_size=" +
-                                  py::repr(output_size).cast<std::string>());
+            throw py::value_error(
+                "input: shape " + to_string(shape_of(x)) +
+                ", expected axes that are not empty for output_size=" + py::repr(output_size).cast<std::string>());
         if (p.output[i] > 0) p.kernel[i] = (p.input[i] + p.output[i] - 1) / p.output[i];  // for the amount of work
     }
     if (p.output_pixels() > 0)

@@ -99,7 +99,7 @@ py::dict explanation(const Problem& p, const Choice& choice, const PlanSummary& 
 }
 
 void register_problem(py::module_& m) {
-    const auto axes_of = [](Axes Problem::*member) {
+    const auto axes_of = [](Axes Problem::* member) {
         return [member](const Problem& p) { return to_tuple(Shape((p.*member).end() - p.rank, (p.*member).end())); };
     };
     py::class_<Problem>(m, "Problem", problem_doc)
@@ -110,14 +110,15 @@ void register_problem(py::module_& m) {
         .def("__str__", [](const Problem& p) { return to_string(p); })
         .def("__repr__", [](const Problem& p) { return "Problem('" + to_string(p) + "')"; })
         .def("__hash__", [](const Problem& p) { return py::hash(py::str(to_string(p))); })
-        .def("__eq__", [](const Problem& p, const Problem& q) { return p == q; }, py::is_operator())
-        .def("__reduce__", [](py::object self) {
-            return py::make_tuple(self.attr("__class__"), py::make_tuple(py::str(self)));
-        })
-        .def_property_readonly("op", [](const Problem& p) {
-            const std::string text = to_string(p);
-            return text.substr(0, text.find(' '));
-        })
+        .def(
+            "__eq__", [](const Problem& p, const Problem& q) { return p == q; }, py::is_operator())
+        .def("__reduce__",
+             [](py::object self) { return py::make_tuple(self.attr("__class__"), py::make_tuple(py::str(self))); })
+        .def_property_readonly("op",
+                               [](const Problem& p) {
+                                   const std::string text = to_string(p);
+                                   return text.substr(0, text.find(' '));
+                               })
         .def_property_readonly("rank", [](const Problem& p) { return p.rank; })
         .def_property_readonly("n", [](const Problem& p) { return p.n; })
         .def_property_readonly("ic", [](const Problem& p) { return p.ic; })
@@ -136,16 +137,14 @@ void register_problem(py::module_& m) {
         .def_property_readonly("activation", [](const Problem& p) { return to_string(p.activation); })
         .def_property_readonly("ceil_mode", [](const Problem& p) { return p.ceil_mode; })
         .def_property_readonly("count_include_pad", [](const Problem& p) { return p.count_include_pad; })
-        .def_property_readonly("divisor_override",
-                               [](const Problem& p) {
-                                   return p.divisor_override ? py::object(py::int_(p.divisor_override)) : py::none();
-                               })
+        .def_property_readonly(
+            "divisor_override",
+            [](const Problem& p) { return p.divisor_override ? py::object(py::int_(p.divisor_override)) : py::none(); })
         .def_property_readonly("return_indices", [](const Problem& p) { return p.indices; })
         .def_property_readonly("input_shape", [](const Problem& p) { return to_tuple(p.input_shape()); })
-        .def_property_readonly("weight_shape",
-                               [](const Problem& p) {
-                                   return p.op == Op::conv ? py::object(to_tuple(p.weight_shape())) : py::none();
-                               })
+        .def_property_readonly(
+            "weight_shape",
+            [](const Problem& p) { return p.op == Op::conv ? py::object(to_tuple(p.weight_shape())) : py::none(); })
         .def_property_readonly("output_shape", [](const Problem& p) { return to_tuple(p.output_shape()); })
         .def_property_readonly("flops", [](const Problem& p) { return whole(p.operations()); })
         .def_property_readonly("bytes", [](const Problem& p) { return whole(p.bytes()); });

@@ -13,7 +13,8 @@ namespace {
 
 int threads_of(py::handle n) {
     const int64_t threads = integer(n, "n");
-    if (threads < 1 || threads > most_threads) value_error("n", n, "a number of threads from 1 to " + std::to_string(most_threads));
+    if (threads < 1 || threads > most_threads)
+        value_error("n", n, "a number of threads from 1 to " + std::to_string(most_threads));
     return int(threads);
 }
 
@@ -96,7 +97,8 @@ void register_runtime(py::module_& m) {
     m.def("instruction_sets", [] { return names(usable_isas()); });
     m.def("set_instruction_set", [](py::handle name) { set_current_isa(text(name, "name")); });
     m.def("x86_level", [](const py::dict& cpuid, uint64_t xcr0) {
-        return x86_level({word(cpuid, "1.ecx"), word(cpuid, "1.edx"), word(cpuid, "7.ebx"), word(cpuid, "80000001.ecx"), xcr0});
+        return x86_level(
+            {word(cpuid, "1.ecx"), word(cpuid, "1.edx"), word(cpuid, "7.ebx"), word(cpuid, "80000001.ecx"), xcr0});
     });
     m.def("build_info", &build_info);
     m.def("cpu_info", &cpu_info);
