@@ -107,8 +107,8 @@ class Blocking {
         else  // few tiles: threads share the output channels, each transforming the whole input
             a_.channel_blocks =
                 std::clamp<int64_t>(parts_of(threads_, at_least_one(images() * blocks)), 1, at_least_one(panels));
-        a_.pixel_block = at_least_one(parts_of(tiles, at_least_one(blocks)));
-        a_.pixel_blocks = parts_of(tiles, a_.pixel_block);
+        a_.pixel_blocks = std::clamp<int64_t>(blocks, 1, at_least_one(tiles));
+        a_.pixel_block = parts_of(tiles, a_.pixel_blocks);
     }
 
     void depthwise() {
@@ -135,8 +135,8 @@ class Blocking {
     // `units` of `unit` pixels (or rows) into blocks.
     void split_pixels(int64_t units, int64_t unit, int64_t outer) {
         const int64_t blocks = std::clamp<int64_t>(tasks_wanted(outer), 1, at_least_one(units));
-        a_.pixel_block = at_least_one(parts_of(units, blocks)) * unit;
-        a_.pixel_blocks = parts_of(units * unit, a_.pixel_block);
+        a_.pixel_blocks = blocks;
+        a_.pixel_block = parts_of(units, blocks) * unit;
     }
 
     // Where pixels alone make too few tasks, output channels are split too.

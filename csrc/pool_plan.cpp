@@ -57,13 +57,12 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
         int64_t blocks =
             summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, std::max<int64_t>(planes, 1)) : 1;
         blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(rows, 1));
-        a.row_block = std::max<int64_t>(parts_of(rows, blocks), 1);
-        a.row_blocks = std::max<int64_t>(parts_of(rows, a.row_block), 1);
+        a.row_blocks = blocks;
         summary_.tasks = p.output_pixels() && p.ic ? planes * a.row_blocks : 0;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernels_of<T>(isa).pool.workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.threads, 1, std::max<int64_t>(summary_.tasks, 1)));
         summary_.tile = tile_text(1, "row", kernels_of<T>(isa).lanes, a.channels_first ? "pixels" : "channels");
-        summary_.blocking = {{"row_blocks", a.row_blocks}, {"row_block", a.row_block}};
+        summary_.blocking = {{"row_blocks", a.row_blocks}, {"row_block", parts_of(rows, blocks)}};
     };
     if (p.dtype == DType::f32)
         plan(args_.emplace<PoolArgs<float>>());

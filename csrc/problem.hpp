@@ -65,6 +65,9 @@ void complete(Problem&);
 std::string to_string(const Problem&);
 Problem parse_problem(const std::string&);
 
+// "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"
+std::optional<ActivationSpec> activation_named(const std::string&);
+
 std::string to_string(const Shape&);
 std::string to_string(const ActivationSpec&);
 const char* to_string(DType);

@@ -99,11 +99,10 @@ class Parser {
     }
 
     bool activation(const std::string& word) {
-        for (const auto& a : named_activations)
-            if (word == a.name) {
-                p_.activation = a.spec;
-                return true;
-            }
+        if (const auto named = activation_named(word)) {
+            p_.activation = *named;
+            return true;
+        }
         if (word.rfind("leaky_relu", 0) == 0) {
             p_.activation = {Activation::leaky_relu, real(word.substr(10)), 0};
             return true;
@@ -221,6 +220,12 @@ class Parser {
 };
 
 }  // namespace
+
+std::optional<ActivationSpec> activation_named(const std::string& name) {
+    for (const auto& a : named_activations)
+        if (name == a.name) return a.spec;
+    return std::nullopt;
+}
 
 std::string to_string(const ActivationSpec& a) {
     for (const auto& named : named_activations)

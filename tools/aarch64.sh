@@ -9,11 +9,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/packages.sh
 
-# About five minutes: every algorithm, and what differs between processors. What only runs Python, and large layers, is
-# left to the other tests.
+# Some four minutes: what computes, or asks the processor. Emulated, large layers take minutes, and tasks too long for an
+# interrupt to be heard at once.
 tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_activation.py tests/test_exact.py
-    tests/test_arrays.py tests/test_memory.py tests/test_runtime.py tests/test_special.py tests/test_textbook.py
-    tests/test_threads.py -k "not test_layers and not test_interrupt")
+    tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_properties.py
+    tests/test_runtime.py tests/test_special.py tests/test_textbook.py tests/test_threads.py
+    -k "not test_layers and not test_interrupt")
 if [ $# -gt 0 ]; then tests=("$@"); fi
 
 work=$(realpath -m "${AARCH64_DIR:-build/aarch64}")
@@ -77,7 +78,6 @@ mkdir "$work/package"
 cp -r src/fastconv "$work/package/"
 cp "$work"/build/_fastconv.*.so "$work/package/fastconv/"
 
-# The commands of qemu's guest are emulated, those it starts are not: no preloads or paths of the host for them.
 export PYTHONPATH=$work/package:$site PYTHONDONTWRITEBYTECODE=1
 "$target" -c '
 import platform, fastconv

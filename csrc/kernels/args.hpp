@@ -43,7 +43,7 @@ struct ConvArgs {
 
     // A task is one cell of a grid: image and group, block of output channels, block of pixels (or tiles, or rows).
     int64_t channel_blocks, channel_block;  // how many, and channels in each
-    int64_t pixel_blocks, pixel_block;      // how many in one image, and pixels (tiles, rows) in each
+    int64_t pixel_blocks, pixel_block;      // how many in one image, and at most so many pixels (tiles, rows) in each
 
     int64_t reduction;        // products in one sum: kernel extent times channels of a group
     int64_t reduction_block;  // im2col: how many of them a panel of patches holds at a time
@@ -72,8 +72,8 @@ struct PoolArgs {
     bool channels_first;
     int64_t channels;
     PoolAxis axis[3];
-    int64_t fixed_divisor;          // average: 0, or what to divide by instead
-    int64_t row_blocks, row_block;  // output rows (depth and height flattened) of one image in a task
+    int64_t fixed_divisor;  // average: 0, or what to divide by instead
+    int64_t row_blocks;     // of the output rows (depth and height flattened) of one image
 };
 
 // y[r, o] = f(bias[o] + sum_k x[r, k] * w[o, k]) for contiguous matrices.

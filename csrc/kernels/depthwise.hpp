@@ -103,8 +103,7 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
     T* y = a.y + at.n * a.out.n_stride;
     const int64_t first_channel = at.group * a.group_out + part_begin(a.group_out, a.channel_blocks, at.channel_block);
     const int64_t last_channel = at.group * a.group_out + part_begin(a.group_out, a.channel_blocks, at.channel_block + 1);
-    const int64_t first = at.pixel_block * a.pixel_block;
-    const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
+    const Range rows = block_of(a.out.size[0] * a.out.size[1], 1, a.pixel_blocks, at.pixel_block);
     for (int64_t w = 0; w < a.kernel[2]; ++w)
         offset[w] = w * a.dilation[2] % a.step[2] * ring.phase + w * a.dilation[2] / a.step[2];
 
@@ -113,7 +112,7 @@ inline void depthwise_channels_first(const ConvArgs<T>& a, int64_t task, void* m
         const int64_t left = column * a.step[2] - a.before[2];
         const int64_t width = (columns - 1) * a.step[2] + (a.kernel[2] - 1) * a.dilation[2] + 1;
         for (int64_t i = 0; i < ring.lines; ++i) held[i] = -1;
-        for (int64_t row = first; row < last; ++row) {
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
             const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
             const Range kd = taps_inside(a, 0, od), kh = taps_inside(a, 1, oh);
             const int64_t front = od * a.step[0] - a.before[0], top = oh * a.step[1] - a.before[1];
@@ -200,13 +199,13 @@ inline void depthwise_channels(const ConvArgs<T>& a, const Window& window, const
 
 template <class T>
 inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task) {
-    const int64_t n = task / a.pixel_blocks, first = task % a.pixel_blocks * a.pixel_block;
-    const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.pixel_block);
+    const int64_t n = task / a.pixel_blocks;
+    const Range rows = block_of(a.out.size[0] * a.out.size[1], 1, a.pixel_blocks, task % a.pixel_blocks);
     const T* x = a.x + n * a.in.n_stride;
     const Range first_tap = inside(-a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
     const Range last_tap = inside((a.kernel[2] - 1) * a.dilation[2] - a.before[2], a.step[2], a.out.size[2], a.in.size[2]);
     const int64_t together = a.groups <= lanes<T> ? 4 : a.groups <= 2 * lanes<T> ? 2 : 1;
-    for (int64_t row = first; row < last; ++row) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
         const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
         const int64_t origin =
             (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];

@@ -32,6 +32,19 @@ struct Range {
     int64_t count() const { return end > begin ? end - begin : 0; }
 };
 
+// `parts` nearly equal parts of `total`: where part i begins. Tiles of 13, 13, 13, 13, 12 waste less than 14, ..., 8.
+inline int64_t part_begin(int64_t total, int64_t parts, int64_t i) {
+    const int64_t size = total / parts, extra = total % parts;
+    return i * size + (i < extra ? i : extra);
+}
+inline int64_t parts_of(int64_t total, int64_t most) { return (total + most - 1) / most; }
+
+// Block i of `blocks`: `total` positions in units of `unit`, which stay whole, as evenly as that allows.
+inline Range block_of(int64_t total, int64_t unit, int64_t blocks, int64_t i) {
+    const int64_t units = parts_of(total, unit);
+    return {part_begin(units, blocks, i) * unit, min_of(total, part_begin(units, blocks, i + 1) * unit)};
+}
+
 // The indices i in 0..count for which 0 <= origin + i * step < size.
 inline Range inside(int64_t origin, int64_t step, int64_t count, int64_t size) {
     Range r{0, count};

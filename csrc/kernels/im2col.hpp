@@ -140,7 +140,8 @@ void im2col(const ConvArgs<T>& a, int64_t task, void* workspace) {
     const Im2colTiles<T> tile(a);
     const int64_t first_tile = part_begin(tile.count, a.channel_blocks, channel_block);
     const int64_t last_tile = part_begin(tile.count, a.channel_blocks, channel_block + 1);
-    const int64_t last = min_of(a.batch * a.out.size[0] * a.out.size[1] * a.out.size[2], (pixel_block + 1) * a.pixel_block);
+    const Range pixels =
+        block_of(a.batch * a.out.size[0] * a.out.size[1] * a.out.size[2], tile.pixels, a.pixel_blocks, pixel_block);
     const int64_t group_channel = group * a.group_out;
     const T* x = a.x + group * a.group_in * a.in.c_stride;
 
@@ -149,8 +150,8 @@ void im2col(const ConvArgs<T>& a, int64_t task, void* workspace) {
     // With all products in one panel a tile is stored at once, and the next may use the same buffer.
     const int64_t tile_step = a.reduction > a.reduction_block ? tile.size : 0;
 
-    for (int64_t p = pixel_block * a.pixel_block; p < last; p += tile.pixels) {
-        const int64_t count = min_of(tile.pixels, last - p);
+    for (int64_t p = pixels.begin; p < pixels.end; p += tile.pixels) {
+        const int64_t count = min_of(tile.pixels, pixels.end - p);
         const Patches<T> patches(a, p, count);
         int64_t begin = 0;
         do {  // at least once: without input channels the sums are empty, not absent
@@ -166,10 +167,10 @@ void im2col(const ConvArgs<T>& a, int64_t task, void* workspace) {
                                      count, true);
                     if (k.end < a.reduction) continue;
                     for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
-                        const int64_t at = p + i, pixels = a.out.c_stride, in_image = at % pixels;
-                        const int64_t run = min_of(count - i, pixels - in_image);
+                        const int64_t at = p + i, image = a.out.c_stride, in_image = at % image;
+                        const int64_t run = min_of(count - i, image - in_image);
                         store_channel_rows(a.epilogue, c + i, tile_pitch<T>, int(rows), group_channel + channel, run,
-                                           a.y + at / pixels * a.out.n_stride + in_image, a.out.c_stride);
+                                           a.y + at / image * a.out.n_stride + in_image, a.out.c_stride);
                         i += run;
                     }
                 } else {

@@ -56,9 +56,8 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
 template <class T>
 void pointwise(const ConvArgs<T>& a, int64_t task, void*) {
     const Cell at = cell_of(a, task);
-    const int64_t first = at.pixel_block * a.pixel_block;
     // The plan flattens all spatial axes into the last.
-    const Range pixels{first, min_of(a.out.size[2], first + a.pixel_block)};
+    const Range pixels = block_of(a.out.size[2], a.pixel_lanes ? tile_pitch<T> : tile_rows, a.pixel_blocks, at.pixel_block);
     const T* x = a.x + at.n * a.in.n_stride + at.group * a.group_in * a.in.c_stride;
     T* y = a.y + at.n * a.out.n_stride;
     if (a.pixel_lanes)

@@ -177,13 +177,12 @@ inline void pool_row_indices(const PoolArgs<T>& a, const T* x, T* y, int64_t* in
 
 template <class T>
 void pool(const PoolArgs<T>& a, int64_t task, void* workspace) {
-    const int64_t first = task % a.row_blocks * a.row_block;
-    const int64_t last = min_of(a.out.size[0] * a.out.size[1], first + a.row_block);
+    const Range rows = block_of(a.out.size[0] * a.out.size[1], 1, a.row_blocks, task % a.row_blocks);
     const int64_t planes = a.channels_first ? a.channels : 1, plane = task / a.row_blocks;
     const int64_t n = plane / planes, c = plane % planes;
     const T* x = a.x + n * a.in.n_stride + c * a.in.c_stride;
     if (a.channels_first && !a.with_indices) pool_prepare_line(a, static_cast<T*>(workspace));
-    for (int64_t row = first; row < last; ++row) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
         const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
         const int64_t to = n * a.out.n_stride + c * a.out.c_stride + od * a.out.stride[0] + oh * a.out.stride[1];
         const bool maximum = a.kind == PoolKind::maximum;

@@ -118,12 +118,5 @@ inline void with_vectors(int64_t width, const F& f) {
         f(Constant<tile_vectors>{});
 }
 
-// `parts` nearly equal parts of `total`: where part i begins. Tiles of 13, 13, 13, 13, 12 waste less than 14, ..., 8.
-inline int64_t part_begin(int64_t total, int64_t parts, int64_t i) {
-    const int64_t size = total / parts, extra = total % parts;
-    return i * size + (i < extra ? i : extra);
-}
-inline int64_t parts_of(int64_t total, int64_t most) { return (total + most - 1) / most; }
-
 }  // namespace
 }  // namespace fastconv

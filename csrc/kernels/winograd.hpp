@@ -215,11 +215,11 @@ void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
     T* y = a.y + at.n * a.out.n_stride;
 
     const int64_t wide = parts_of(a.out.size[2], m), all = wide * parts_of(a.out.size[1], m);
-    const int64_t first = at.pixel_block * a.pixel_block, last = min_of(all, first + a.pixel_block);
+    const Range block = block_of(all, 1, a.pixel_blocks, at.pixel_block);
     const auto for_each_row = [&](const auto& f) {  // f(row of tiles, first tile in it, tiles, slot in the block)
-        for (int64_t t = first; t < last;) {
-            const int64_t count = min_of(last - t, wide - t % wide);
-            f(t / wide, t % wide, count, t - first);
+        for (int64_t t = block.begin; t < block.end;) {
+            const int64_t count = min_of(block.end - t, wide - t % wide);
+            f(t / wide, t % wide, count, t - block.begin);
             t += count;
         }
     };
@@ -232,7 +232,7 @@ void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
     for (int64_t panel = part_begin(panels, a.channel_blocks, at.channel_block); panel < last_panel; ++panel) {
         const int64_t channel = panel * a.channel_block, channels = min_of(a.channel_block, a.group_out - channel);
         const int64_t size = buffer.positions * a.group_in * a.channel_block;
-        winograd_multiply<T, m>(a, buffer, workspace, a.weights + (at.group * panels + panel) * size, last - first);
+        winograd_multiply<T, m>(a, buffer, workspace, a.weights + (at.group * panels + panel) * size, block.count());
         for_each_row([&](int64_t row, int64_t tile, int64_t tiles, int64_t slot) {
             winograd_transform_output<T, m>(a, buffer, workspace, y, at.group * a.group_out + channel, channels, row, tile,
                                             tiles, slot);

@@ -145,13 +145,7 @@ ActivationSpec activation_of(py::handle value) {
     if (value.is_none()) return {};
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (py::isinstance<py::str>(value)) {
-        const std::string name = value.cast<std::string>();
-        if (name == "relu") return {Activation::clamp, 0, infinity};
-        if (name == "relu6") return {Activation::clamp, 0, 6};
-        if (name == "leaky_relu") return {Activation::leaky_relu, 0.01, 0};
-        if (name == "sigmoid") return {Activation::sigmoid, 0, 0};
-        if (name == "tanh") return {Activation::tanh, 0, 0};
-        if (name == "silu") return {Activation::silu, 0, 0};
+        if (const auto named = activation_named(value.cast<std::string>())) return *named;
         value_error("activation", value, expected);
     }
     if (!is_sequence(value)) type_error("activation", value, expected);
