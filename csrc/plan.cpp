@@ -9,6 +9,7 @@ namespace {
 constexpr double operations_per_task = 256e6;      // at most, so that a call can be interrupted within milliseconds
 constexpr int64_t im2col_panel_bytes = 512 << 10;  // patches gathered at a time
 constexpr int64_t im2col_sums_bytes = 256 << 10;   // sums waiting for the next panel
+constexpr int64_t few_pixel_tiles = 16;            // of a 1x1 convolution, for each thread
 constexpr int64_t winograd_block_bytes = 1 << 20;  // transformed input and products of one block of tiles
 constexpr int64_t winograd_most_tiles = 64;
 
@@ -77,7 +78,11 @@ class Blocking {
 
     void pointwise() {
         const int64_t tile = a_.pixel_lanes ? pitch_ : rows_, units = parts_of(p_.output_pixels(), tile);
-        if (a_.pixel_lanes) split_channels(parts_of(a_.group_out, rows_), units, images());
+        const int64_t tiles = parts_of(a_.group_out, rows_);
+        if (a_.pixel_lanes) split_channels(tiles, units, images());
+        // With few pixels the weights are most of what is read: better each thread keeps its own.
+        if (a_.pixel_lanes && images() * units < few_pixel_tiles * threads_)
+            a_.channel_blocks = std::clamp<int64_t>(threads_, a_.channel_blocks, at_least_one(tiles));
         split_pixels(units, tile, images());
     }
 
