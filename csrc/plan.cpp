@@ -146,7 +146,7 @@ class Blocking {
 
     // Where pixels alone make too few tasks, output channels are split too.
     void split_channels(int64_t tiles, int64_t pixel_units, int64_t outer) {
-        const int64_t wanted = threads_ > 1 ? 2 * threads_ : 1;
+        const int64_t wanted = threads_ > 1 ? tasks_per_thread * threads_ : 1;
         a_.channel_blocks = std::clamp<int64_t>(parts_of(wanted, at_least_one(outer * pixel_units)), 1, at_least_one(tiles));
     }
 
