@@ -166,3 +166,9 @@ def test_integers_of_numpy_are_integers(form: Any) -> None:
     arguments = VALID["conv2d"] | {"input": np.arange(128, dtype=np.float32).reshape(1, 2, 8, 8)}
     expected = fastconv.conv2d(**arguments, stride=2, dilation=2)
     np.testing.assert_array_equal(fastconv.conv2d(**arguments, stride=form, dilation=form), expected)
+
+
+def test_channels_message_tells_both_shapes() -> None:
+    """The input's shape and the weight's own, as they were given."""
+    with pytest.raises(ValueError, match=r"\(1, 2, 6, 6\) has 2 channels, expected 4 .*\(3, 4, 3, 3\)"):
+        fastconv.conv2d(np.zeros((1, 2, 6, 6)), np.zeros((3, 4, 3, 3)))

@@ -23,7 +23,7 @@ struct Convolution {
         if (p.ic != problem.ic)
             throw py::value_error("input: shape " + to_string(input) + " has " + std::to_string(p.ic) +
                                   " channels, expected " + std::to_string(problem.ic) + " for weight of shape " +
-                                  to_string(p.weight_shape()) + " with groups=" + std::to_string(p.groups));
+                                  to_string(problem.weight_shape()) + " with groups=" + std::to_string(problem.groups));
         padding.apply(p);
         complete(p);
         return p;

@@ -128,7 +128,7 @@ def conv2d(
         Applied as results are stored: ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``,
         ``"tanh"``, ``"silu"``, or a clamp to ``low <= y <= high`` where either may be None.
     algorithm : str
-        ``"auto"``, or a name from `algorithms`.
+        ``"auto"``, a name from `algorithms`, or ``"winograd"`` for the better of its two sizes.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
         input.
