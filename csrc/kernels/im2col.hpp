@@ -63,15 +63,19 @@ inline Tap tap_of(const ConvArgs<T>& a, const Segment& s, int64_t kd, int64_t kh
                        (w + valid.begin * a.step[2]) * a.in.stride[2]};
 }
 
-// Calls f(number of the tap, segment, tap) for each tap of the kernel and each segment.
+// Calls f(number of the tap, segment, tap) for the taps in a range of their numbers and each segment.
 template <class T, class F>
-inline void for_each_tap(const ConvArgs<T>& a, const Patches<T>& patches, const F& f) {
-    int64_t number = 0;
-    for (int64_t d = 0; d < a.kernel[0]; ++d)
-        for (int64_t h = 0; h < a.kernel[1]; ++h)
-            for (int64_t w = 0; w < a.kernel[2]; ++w, ++number)
-                for (int i = 0; i < patches.count; ++i)
-                    f(number, patches.segment[i], tap_of(a, patches.segment[i], d, h, w));
+inline void for_each_tap(const ConvArgs<T>& a, const Patches<T>& patches, Range taps, const F& f) {
+    int64_t w = taps.begin % a.kernel[2], h = taps.begin / a.kernel[2] % a.kernel[1];
+    int64_t d = taps.begin / a.kernel[2] / a.kernel[1];
+    for (int64_t number = taps.begin; number < taps.end; ++number) {
+        for (int i = 0; i < patches.count; ++i) f(number, patches.segment[i], tap_of(a, patches.segment[i], d, h, w));
+        if (++w < a.kernel[2]) continue;
+        w = 0;
+        if (++h < a.kernel[1]) continue;
+        h = 0;
+        ++d;
+    }
 }
 
 // panel[k][pixel] for products c * taps + tap in k, rows tile_pitch apart.
@@ -79,7 +83,7 @@ template <class T>
 inline void im2col_gather_channels_first(const ConvArgs<T>& a, T* panel, const T* x, const Patches<T>& patches, Range k) {
     const int64_t taps = a.kernel[0] * a.kernel[1] * a.kernel[2];
     const bool all = k.begin == 0 && k.end == a.reduction;
-    for_each_tap(a, patches, [&](int64_t tap, const Segment& s, const Tap& t) {
+    const auto gather = [&](int64_t tap, const Segment& s, const Tap& t) {
         const int64_t first = all || k.begin <= tap ? 0 : parts_of(k.begin - tap, taps);
         const int64_t last = all ? a.group_in : k.end > tap ? parts_of(k.end - tap, taps) : 0;
         T* to = panel + (first * taps + tap - k.begin) * tile_pitch<T> + s.column;
@@ -89,14 +93,20 @@ inline void im2col_gather_channels_first(const ConvArgs<T>& a, T* panel, const T
             copy_run(to + t.valid.begin, from, t.valid.count(), a.step[2]);
             if (t.valid.end < s.count) zero_run(to + t.valid.end, s.count - t.valid.end);
         }
-    });
+    };
+    // Less than one channel: some taps, perhaps the last of one channel and the first of the next.
+    const int64_t begin = k.begin % taps, end = begin + k.count();
+    if (k.count() >= taps) return for_each_tap(a, patches, {0, taps}, gather);
+    for_each_tap(a, patches, {begin, min_of(end, taps)}, gather);
+    for_each_tap(a, patches, {0, end - taps}, gather);
 }
 
 // panel[pixel][k] for products tap * group_in + c in k, rows k.count() apart.
 template <class T>
 inline void im2col_gather_channels_last(const ConvArgs<T>& a, T* panel, const T* x, const Patches<T>& patches, Range k) {
     const int64_t pixel_stride = a.step[2] * a.in.stride[2];
-    for_each_tap(a, patches, [&](int64_t tap, const Segment& s, const Tap& t) {
+    const Range taps{k.begin / a.group_in, (k.end - 1) / a.group_in + 1};
+    for_each_tap(a, patches, taps, [&](int64_t tap, const Segment& s, const Tap& t) {
         const int64_t begin = max_of(k.begin - tap * a.group_in, 0);
         const int64_t count = min_of(k.end - tap * a.group_in, a.group_in) - begin;
         if (count <= 0) return;
