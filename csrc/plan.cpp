@@ -198,7 +198,8 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const Kernels<T>& k)
 
 }  // namespace
 
-ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads) : algorithm_(id), isa_(&isa) {
+ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads)
+    : problem_(p), algorithm_(id), isa_(&isa), threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -245,6 +246,12 @@ void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias
             run_tasks(summary_, [&](int64_t task, void* workspace) { kernel(a, task, workspace); });
         },
         args_);
+}
+
+void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, void* y) const {
+    const auto packed = pack_weights(problem_, algorithm_, *isa_, weights);
+    if (packed->algorithm == algorithm_) return run(x, *packed, bias, y);
+    ConvPlan(problem_, packed->algorithm, *isa_, threads_).run(x, *packed, bias, y);
 }
 
 }  // namespace fastconv

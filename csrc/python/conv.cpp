@@ -98,8 +98,8 @@ py::array conv(py::handle rank, py::handle input, py::handle weight, py::handle 
     void* y_data = const_cast<void*>(y.data());
     const void* b_data = p.bias ? b_native.data() : nullptr;
     compute(p.operations(), [&] {
-        const auto packed = pack_weights(p, choice.algorithm->id, isa, weight_view(p, w_native.data()));
-        ConvPlan(p, packed->algorithm, isa, thread_count()).run(x_native.data(), *packed, b_data, y_data);
+        const ConvPlan plan(p, choice.algorithm->id, isa, thread_count());
+        plan.run(x_native.data(), weight_view(p, w_native.data()), b_data, y_data);
     });
     return y;
 }
