@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <vector>
 
@@ -10,22 +11,51 @@
 
 namespace fastconv {
 
-int64_t panel_width(int64_t channels, int lanes, int vectors) {
-    return channels <= lanes ? lanes : int64_t(vectors) * lanes;
+int64_t panels_of(int64_t channels, int lanes, int vectors) {
+    return std::max<int64_t>(parts_of(channels, lanes) / vectors, 1);
 }
+
+namespace {
+
+// Where an output channel of a group lies in its packed panels: element k of its sum at base + k * width.
+struct PanelPlace {
+    int64_t base, width;
+};
+
+// Channels of one group as panels.
+class Panels {
+   public:
+    template <class T>
+    Panels(int64_t channels, const Kernels<T>& k)
+        : full_(int64_t(k.tile_vectors) * k.lanes),
+          padded_(std::max<int64_t>(parts_of(channels, k.lanes), 1) * k.lanes),
+          last_(panels_of(channels, k.lanes, k.tile_vectors) - 1) {}
+
+    int64_t padded() const { return padded_; }
+    PanelPlace place(int64_t channel, int64_t length) const {
+        const int64_t panel = std::min(channel / full_, last_), first = panel * full_;
+        return {first * length + channel - first, panel == last_ ? padded_ - first : full_};
+    }
+
+   private:
+    int64_t full_, padded_, last_;
+};
+
+}  // namespace
 
 template <class T>
 bool pixels_in_lanes(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
     // Where lanes would stay idle in both orientations, a tile of channels also saves transposing stores: hence not 1.
     constexpr double enough_pixels = 0.9, enough_channels = 0.8;
     if (p.layout == Layout::channels_last) return false;
+    if (const char* e = std::getenv("FC_PL")) if (id != AlgorithmId::im2col && (id!=AlgorithmId::direct || p.stride[2]<=2)) return e[0] == '1';
     const auto used = [](int64_t n, int64_t width) { return n > 0 ? double(n) / double(round_up(n, width)) : 1.0; };
     const int64_t out = p.oc / p.groups;
     switch (id) {
         case AlgorithmId::im2col: return true;
         case AlgorithmId::pointwise: return used(p.output_pixels(), k.tile_vectors * k.lanes) > enough_pixels;
         case AlgorithmId::direct:
-            return p.stride[2] <= 2 && used(out, panel_width(out, k.lanes, k.tile_vectors)) < enough_channels;
+            return p.stride[2] <= 2 && used(out, k.lanes) < enough_channels;
         default: return false;
     }
 }
@@ -37,7 +67,7 @@ namespace {
 template <class T>
 int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
     const int64_t out = p.oc / p.groups, in = p.ic / p.groups;
-    const int64_t padded = round_up(out, panel_width(out, k.lanes, k.tile_vectors));
+    const int64_t padded = Panels(out, k).padded();
     switch (id) {
         case AlgorithmId::im2col:
         case AlgorithmId::pointwise: return p.groups * (pixels_in_lanes(p, id, k) ? out : padded) * in * p.taps();
@@ -48,20 +78,13 @@ int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T
     }
 }
 
-enum class Order { taps_kw_kh, taps_kh_kw, channels_first };  // of the products, channels innermost but in the last
-
-int64_t tap_number(const Problem& p, Order order, int64_t d, int64_t h, int64_t w) {
-    return order == Order::taps_kw_kh ? (d * p.kernel[2] + w) * p.kernel[1] + h : (d * p.kernel[1] + h) * p.kernel[2] + w;
-}
-
 // Calls f(oc within the group, number of the product, value) for one group.
 template <class T, class F>
-void for_each_weight(const Problem& p, const WeightView& w, Order order, int64_t group, const F& f) {
-    const int64_t out = p.oc / p.groups, in = p.ic / p.groups, taps = p.taps();
+void for_each_weight(const Problem& p, const WeightView& w, const ProductOrder& order, int64_t group, const F& f) {
+    const int64_t out = p.oc / p.groups, in = p.ic / p.groups;
     const T* data = static_cast<const T*>(w.data) + group * out * w.oc_stride;
     const auto visit = [&](int64_t o, int64_t c, int64_t d, int64_t h, int64_t x) {
-        const int64_t tap = tap_number(p, order, d, h, x);
-        f(o, order == Order::channels_first ? c * taps + tap : tap * in + c,
+        f(o, c * order.channel + d * order.tap[0] + h * order.tap[1] + x * order.tap[2],
           data[o * w.oc_stride + c * w.ic_stride + d * w.stride[0] + h * w.stride[1] + x * w.stride[2]]);
     };
     const auto for_each_tap = [&](const auto& g) {
@@ -79,22 +102,21 @@ void for_each_weight(const Problem& p, const WeightView& w, Order order, int64_t
             for (int64_t c = 0; c < in; ++c) for_each_tap([&](int64_t d, int64_t h, int64_t x) { visit(o, c, d, h, x); });
 }
 
-// [group][panel][product][width], zeros behind the last channel
+// [group][panel][product][panel width], zeros behind the last channel
 template <class T>
-void pack_panels(const Problem& p, const WeightView& w, Order order, int64_t width, T* to) {
-    const int64_t out = p.oc / p.groups, products = p.ic / p.groups * p.taps(), panels = parts_of(out, width);
-    for (int64_t g = 0; g < p.groups; ++g) {
-        T* group = to + g * panels * products * width;
-        if (out % width) std::fill(group + (panels - 1) * products * width, group + panels * products * width, T(0));
+void pack_panels(const Problem& p, const WeightView& w, const ProductOrder& order, const Panels& panels, T* to) {
+    const int64_t out = p.oc / p.groups, products = p.ic / p.groups * p.taps(), group = panels.padded() * products;
+    if (out < panels.padded()) std::fill(to, to + p.groups * group, T(0));
+    for (int64_t g = 0; g < p.groups; ++g)
         for_each_weight<T>(p, w, order, g, [&](int64_t o, int64_t k, T value) {
-            group[(o / width * products + k) * width + o % width] = value;
+            const PanelPlace at = panels.place(o, products);
+            to[g * group + at.base + k * at.width] = value;
         });
-    }
 }
 
 // [group][tile][product][row], tiles of nearly equal height
 template <class T>
-void pack_rows(const Problem& p, const WeightView& w, Order order, int tile_rows, T* to) {
+void pack_rows(const Problem& p, const WeightView& w, const ProductOrder& order, int tile_rows, T* to) {
     const int64_t out = p.oc / p.groups, products = p.ic / p.groups * p.taps(), tiles = parts_of(out, tile_rows);
     std::vector<int64_t> base(static_cast<size_t>(out)), rows(static_cast<size_t>(out));
     for (int64_t t = 0, begin = 0; t < tiles; ++t) {
@@ -116,7 +138,7 @@ template <class T>
 void pack_depthwise(const Problem& p, const WeightView& w, T* to) {
     const int64_t taps = p.taps(), multiples = p.oc / p.groups;
     for (int64_t g = 0; g < p.groups; ++g)
-        for_each_weight<T>(p, w, Order::taps_kh_kw, g, [&](int64_t q, int64_t tap, T value) {
+        for_each_weight<T>(p, w, product_order(p, AlgorithmId::depthwise), g, [&](int64_t q, int64_t tap, T value) {
             if (p.layout == Layout::channels_first)
                 to[(g * multiples + q) * taps + tap] = value;
             else
@@ -124,12 +146,12 @@ void pack_depthwise(const Problem& p, const WeightView& w, T* to) {
         });
 }
 
-// U = G g G^T, [group][panel][position][channel][width]
+// U = G g G^T, [group][panel][position][channel][panel width]
 template <class T, int m>
-void pack_winograd(const Problem& p, const WeightView& w, int64_t width, T* to) {
+void pack_winograd(const Problem& p, const WeightView& w, const Panels& panels, T* to) {
     constexpr int64_t positions = (m + 2) * (m + 2);
-    const int64_t out = p.oc / p.groups, in = p.ic / p.groups, panels = parts_of(out, width);
-    std::fill(to, to + p.groups * panels * positions * in * width, T(0));
+    const int64_t out = p.oc / p.groups, in = p.ic / p.groups, group = panels.padded() * positions * in;
+    std::fill(to, to + p.groups * group, T(0));
     for (int64_t g = 0; g < p.groups; ++g)
         for (int64_t o = 0; o < out; ++o)
             for (int64_t c = 0; c < in; ++c) {
@@ -137,28 +159,30 @@ void pack_winograd(const Problem& p, const WeightView& w, int64_t width, T* to) 
                 double taps[9], transformed[positions];
                 for (int i = 0; i < 9; ++i) taps[i] = double(from[i / 3 * w.stride[1] + i % 3 * w.stride[2]]);
                 winograd_transform_weights<m>(taps, transformed);
-                T* panel = to + (g * panels + o / width) * positions * in * width + c * width + o % width;
-                for (int64_t i = 0; i < positions; ++i) panel[i * in * width] = T(transformed[i]);
+                const PanelPlace at = panels.place(o, positions * in);
+                for (int64_t i = 0; i < positions; ++i)
+                    to[g * group + at.base + (i * in + c) * at.width] = T(transformed[i]);
             }
 }
 
 template <class T>
 Buffer pack(const Problem& p, AlgorithmId id, const Kernels<T>& k, const WeightView& w) {
-    const int64_t width = panel_width(p.oc / p.groups, k.lanes, k.tile_vectors);
+    const Panels panels(p.oc / p.groups, k);
+    const ProductOrder order = product_order(p, id);
     Buffer buffer(packed_weight_elements(p, id, k) * int64_t(sizeof(T)));
     T* to = static_cast<T*>(buffer.data());
     switch (id) {
         case AlgorithmId::im2col:
         case AlgorithmId::pointwise:
             if (pixels_in_lanes(p, id, k))
-                pack_rows(p, w, Order::channels_first, k.tile_rows, to);
+                pack_rows(p, w, order, k.tile_rows, to);
             else
-                pack_panels(p, w, Order::taps_kh_kw, width, to);
+                pack_panels(p, w, order, panels, to);
             break;
-        case AlgorithmId::winograd2: pack_winograd<T, 2>(p, w, width, to); break;
-        case AlgorithmId::winograd4: pack_winograd<T, 4>(p, w, width, to); break;
+        case AlgorithmId::winograd2: pack_winograd<T, 2>(p, w, panels, to); break;
+        case AlgorithmId::winograd4: pack_winograd<T, 4>(p, w, panels, to); break;
         case AlgorithmId::depthwise: pack_depthwise(p, w, to); break;
-        default: pack_panels(p, w, Order::taps_kw_kh, width, to);
+        default: pack_panels(p, w, order, panels, to);
     }
     return buffer;
 }
@@ -171,6 +195,13 @@ bool all_finite(const T* values, int64_t count) {
 }
 
 }  // namespace
+
+ProductOrder product_order(const Problem& p, AlgorithmId id) {
+    const int64_t in = p.ic / p.groups, kh = p.kernel[1], kw = p.kernel[2];
+    if (id == AlgorithmId::direct && p.padded()) return {1, {kw * kh * in, in, kh * in}};
+    if (p.layout == Layout::channels_first) return {p.taps(), {kh * kw, kw, 1}};
+    return {1, {kh * kw * in, kw * in, in}};
+}
 
 WeightView weight_view(const Problem& p, const void* data) {
     const int64_t in = p.ic / p.groups;

@@ -19,6 +19,13 @@ struct WeightView {
 // The view of a C-contiguous weight array of the problem's layout.
 WeightView weight_view(const Problem&, const void* data);
 
+// The order in which an algorithm adds the products of a sum: that of channel c and tap (d, h, w) is number
+// c * channel + d * tap[0] + h * tap[1] + w * tap[2].
+struct ProductOrder {
+    int64_t channel, tap[3];
+};
+ProductOrder product_order(const Problem&, AlgorithmId);
+
 struct PackedWeights {
     AlgorithmId algorithm;
     const KernelTable* isa;
@@ -29,8 +36,8 @@ struct PackedWeights {
 // In the order in which the algorithm's kernel reads them. Throws std::bad_alloc.
 std::shared_ptr<const PackedWeights> pack_weights(const Problem&, AlgorithmId, const KernelTable&, const WeightView&);
 
-// Channels in a panel of packed weights where channels are in lanes: a tile's width, or one vector if that is enough.
-int64_t panel_width(int64_t channels, int lanes, int vectors);
+// Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector more.
+int64_t panels_of(int64_t channels, int lanes, int vectors);
 
 // Whether an algorithm that can do either puts pixels rather than output channels in lanes.
 template <class T>

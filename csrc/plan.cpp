@@ -62,8 +62,8 @@ class Blocking {
    public:
     Blocking(const Problem& p, const Kernels<T>& k, int threads, ConvArgs<T>& a)
         : p_(p), a_(a), threads_(threads), rows_(k.tile_rows), pitch_(k.tile_vectors * k.lanes), lanes_(k.lanes) {
-        a.channel_block = panel_width(a.group_out, k.lanes, k.tile_vectors);
-        a.channel_blocks = parts_of(a.group_out, a.channel_block);
+        a.channel_block = pitch_;
+        a.channel_blocks = a.panels = panels_of(a.group_out, k.lanes, k.tile_vectors);
     }
 
     void direct() {
@@ -88,7 +88,7 @@ class Blocking {
 
     void im2col() {
         const int64_t tile_pixels = a_.pixel_lanes ? pitch_ : rows_;
-        const int64_t tiles = parts_of(a_.group_out, a_.pixel_lanes ? rows_ : a_.channel_block);
+        const int64_t tiles = a_.pixel_lanes ? parts_of(a_.group_out, rows_) : a_.panels;
         const int64_t units = parts_of(p_.n * p_.output_pixels(), tile_pixels);  // of all images together
         split_channels(tiles, units, p_.groups);
         a_.reduction_block =
@@ -102,8 +102,8 @@ class Blocking {
     }
 
     void winograd(int64_t m) {
-        const int64_t tiles = parts_of(p_.output[1], m) * parts_of(p_.output[2], m), panels = a_.channel_blocks;
-        const int64_t tile_bytes = (m + 2) * (m + 2) * element * (round_up(a_.group_in, lanes_) + a_.channel_block);
+        const int64_t tiles = parts_of(p_.output[1], m) * parts_of(p_.output[2], m), panels = a_.panels;
+        const int64_t tile_bytes = (m + 2) * (m + 2) * element * (round_up(a_.group_in, lanes_) + pitch_ + lanes_);
         const int64_t most = std::clamp<int64_t>(winograd_block_bytes / tile_bytes, rows_, winograd_most_tiles);
         int64_t blocks = parts_of(tiles, most);
         a_.channel_blocks = 1;
@@ -168,31 +168,32 @@ void block(const Problem& p, AlgorithmId id, const Kernels<T>& k, int threads, C
     }
 }
 
-// Where product k of [kd][kw][kh][c] lies, relative to a pixel's first tap.
+// Where each product lies in the input, relative to a pixel's first tap.
 template <class T>
-std::vector<int64_t> direct_offsets(const ConvArgs<T>& a) {
-    std::vector<int64_t> offsets;
-    offsets.reserve(size_t(a.reduction));
-    for (int64_t d = 0; d < a.kernel[0]; ++d)
-        for (int64_t w = 0; w < a.kernel[2]; ++w)
+std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& order) {
+    std::vector<int64_t> offsets(size_t(a.reduction));
+    for (int64_t c = 0; c < a.group_in; ++c)
+        for (int64_t d = 0; d < a.kernel[0]; ++d)
             for (int64_t h = 0; h < a.kernel[1]; ++h)
-                for (int64_t c = 0; c < a.group_in; ++c)
-                    offsets.push_back(c * a.in.c_stride + d * a.dilation[0] * a.in.stride[0] +
-                                      h * a.dilation[1] * a.in.stride[1] + w * a.dilation[2] * a.in.stride[2]);
+                for (int64_t w = 0; w < a.kernel[2]; ++w)
+                    offsets[size_t(c * order.channel + d * order.tap[0] + h * order.tap[1] + w * order.tap[2])] =
+                        c * a.in.c_stride + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1] +
+                        w * a.dilation[2] * a.in.stride[2];
     return offsets;
 }
 
 template <class T>
 std::string describe_tile(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
     const bool first = p.layout == Layout::channels_first;
-    const int64_t width = panel_width(p.oc / p.groups, k.lanes, k.tile_vectors);
+    const int64_t vectors = std::clamp<int64_t>(parts_of(p.oc / p.groups, k.lanes), 1, k.tile_vectors);
+    const int64_t width = vectors * k.lanes, rows = k.rows[vectors];
     switch (id) {
         case AlgorithmId::winograd2:
-        case AlgorithmId::winograd4: return tile_text(k.tile_rows, "tiles", width, "channels");
+        case AlgorithmId::winograd4: return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise: return tile_text(1, "row", 4 * k.lanes, first ? "pixels" : "channels");
         default:
             if (pixels_in_lanes(p, id, k)) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
-            return tile_text(k.tile_rows, "pixels", width, "channels");
+            return tile_text(rows, "pixels", width, "channels");
     }
 }
 
@@ -211,7 +212,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.pixel_lanes = pixels_in_lanes(p, id, k);
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
-        if (id == AlgorithmId::direct) offsets_ = direct_offsets(a);
+        if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, product_order(p, id));
 
         const int64_t images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
         const int64_t groups = id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // and its lanes groups
@@ -242,6 +243,8 @@ void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias
             a.y = static_cast<T*>(y);
             a.epilogue.bias = static_cast<const T*>(bias);
             a.offsets = offsets_.data();
+            // Pixels in lanes multiply padding by zero, which an infinite weight would turn into NaN.
+            if (algorithm_ == AlgorithmId::direct) a.pixel_lanes &= weights.finite || !problem_.padded();
             const auto kernel = kernel_of(kernels_of<T>(*isa_), algorithm_).run;
             run_tasks(summary_, [&](int64_t task, void* workspace) { kernel(a, task, workspace); });
         },

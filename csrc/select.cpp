@@ -1,8 +1,12 @@
 #include "select.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
+#include <unordered_map>
 
 #include "pack.hpp"
 
@@ -76,7 +80,7 @@ double cost_direct(const Problem& p, const KernelTable& isa) {
             return tile_cost(rows * width * double(p.oc), reduction(p), channels, k.tile_vectors, k.lanes);
         }
         const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
-        const double channels = double(p.groups) * up(group_out(p), vectors * k.lanes);
+        const double channels = double(p.groups) * up(group_out(p), k.lanes);
         return tile_cost(rows * columns * channels, reduction(p), std::min<double>(columns, k.tile_rows), vectors, k.lanes);
     });
 }
@@ -99,7 +103,7 @@ double cost_pointwise(const Problem& p, const KernelTable& isa) {
             return tile_cost(double(p.n) * up(pixels, k.tile_vectors * k.lanes) * double(p.oc), reduction(p),
                              std::min<double>(group_out(p), k.tile_rows), k.tile_vectors, k.lanes);
         const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
-        const double channels = double(p.groups) * up(group_out(p), vectors * k.lanes);
+        const double channels = double(p.groups) * up(group_out(p), k.lanes);
         return 0.99 *  // of what direct costs, which reads a table of offsets on the way
                tile_cost(double(p.n) * pixels * channels, reduction(p), std::min<double>(pixels, k.tile_rows), vectors,
                          k.lanes);
@@ -132,6 +136,28 @@ double cost_pool(const Problem& p, const KernelTable&) { return p.operations() /
 
 double cost_of(const Candidate& c) { return c.microseconds; }
 
+// ---- what was measured ----
+
+struct Remembered {
+    std::mutex mutex;
+    std::unordered_map<std::string, AlgorithmId> choices;
+    std::atomic<uint64_t> generation{0};
+};
+Remembered& remembered() {
+    static Remembered r;
+    return r;
+}
+
+std::string key_of(const Problem& p, const KernelTable& isa) { return to_string(p) + " " + isa.name; }
+
+std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& isa) {
+    if (choice_generation() == 0) return std::nullopt;
+    Remembered& r = remembered();
+    const std::lock_guard lock(r.mutex);
+    const auto found = r.choices.find(key_of(p, isa));
+    return found == r.choices.end() ? std::nullopt : std::optional(found->second);
+}
+
 }  // namespace
 
 const std::vector<Algorithm>& algorithms() {
@@ -158,6 +184,22 @@ const Algorithm& algorithm_of(AlgorithmId id) {
     return *std::find_if(algorithms().begin(), algorithms().end(), [&](const Algorithm& a) { return a.id == id; });
 }
 
+void remember_choice(const Problem& p, const KernelTable& isa, AlgorithmId id) {
+    Remembered& r = remembered();
+    const std::lock_guard lock(r.mutex);
+    r.choices[key_of(p, isa)] = id;
+    ++r.generation;
+}
+
+void forget_choices() {
+    Remembered& r = remembered();
+    const std::lock_guard lock(r.mutex);
+    r.choices.clear();
+    ++r.generation;
+}
+
+uint64_t choice_generation() { return remembered().generation.load(std::memory_order_relaxed); }
+
 void check_algorithm_name(const std::string& name) {
     std::string known = "'auto', 'winograd'";
     if (name == "auto" || name == "winograd") return;
@@ -175,6 +217,13 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa)
         const std::string unsupported = a.unsupported(p);
         choice.candidates.push_back({&a, unsupported, unsupported.empty() ? a.cost(p, isa) : 0});
     }
+
+    if (name == "auto")
+        if (const auto id = recall_choice(p, isa)) {
+            choice.algorithm = &algorithm_of(*id);
+            choice.reason = "the fastest when measured";
+            return choice;
+        }
 
     const Candidate* best = nullptr;
     const Candidate* second = nullptr;

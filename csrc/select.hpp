@@ -42,6 +42,12 @@ struct Choice {
 // that does not exist or cannot do the problem, saying why.
 Choice choose(const Problem&, const std::string& name, const KernelTable&);
 
+// What was measured goes before what is estimated: "auto" takes the algorithm remembered for a problem and an instruction
+// set. The generation counts what was remembered or forgotten, so that whoever keeps a choice knows when it is out of date.
+void remember_choice(const Problem&, const KernelTable&, AlgorithmId);
+void forget_choices();
+uint64_t choice_generation();
+
 // Throws std::invalid_argument unless `name` is "auto", "winograd" or an algorithm.
 void check_algorithm_name(const std::string& name);
 

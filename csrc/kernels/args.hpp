@@ -41,8 +41,10 @@ struct ConvArgs {
     const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
     int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
 
+    int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
+
     // A task is one cell of a grid: image and group, block of output channels, block of pixels (or tiles, or rows).
-    int64_t channel_blocks, channel_block;  // how many, and channels in each
+    int64_t channel_blocks, channel_block;  // how many; channels of a panel, but for the last
     int64_t pixel_blocks, pixel_block;      // how many in one image, and at most so many pixels (tiles, rows) in each
 
     int64_t reduction;        // products in one sum: kernel extent times channels of a group
@@ -118,7 +120,8 @@ struct PoolKernel {
 // What one instruction set offers for one element type.
 template <class T>
 struct Kernels {
-    int lanes, tile_rows, tile_vectors;
+    int lanes, tile_vectors, tile_rows;
+    int rows[4];  // of a tile so many vectors wide
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
     PoolKernel<T> pool;

@@ -142,13 +142,14 @@ struct Window {
     Range d, h, w;
 };
 
-// P neighbouring pixels with the same taps inside, V vectors of channels from g on (`width` of them exist), multiple q.
+// P neighbouring pixels with the same taps inside, V vectors of channels from g on, the last perhaps partial, multiple q.
 template <class T, int P, int V>
 inline void depthwise_pixels(const ConvArgs<T>& a, const Window& window, const T* x, T* y, int64_t q, int64_t g) {
     constexpr int L = lanes<T>;
     const int64_t width = min_of(a.groups - g, V * L), multiplier = a.group_out;
     const int64_t tap_step = a.dilation[2] * a.in.stride[2], pixel_step = a.step[2] * a.in.stride[2];
-    const bool whole = width == V * L;
+    const int rest = int(width - (V - 1) * L);
+    const Mask<T> exists = first_lanes<T>(rest);
     Vec<T> sum[P][V] = {};
     for (int64_t d = window.d.begin; d < window.d.end; ++d)
         for (int64_t h = window.h.begin; h < window.h.end; ++h) {
@@ -165,14 +166,14 @@ inline void depthwise_pixels(const ConvArgs<T>& a, const Window& window, const T
                         for (int p = 0; p < P; ++p) sum[p][v] += pixels.at(p, v) * weight;
                     }
                 };
-                if (whole)
+                if (rest == L)
                     add(Columns<T>{from, pixel_step}, Columns<T>{weights, 0});
                 else
-                    add(PartialColumns<T>{from, pixel_step, int(width)}, PartialColumns<T>{weights, 0, int(width)});
+                    add(PartialColumns<T>{from, pixel_step, V - 1, exists}, PartialColumns<T>{weights, 0, V - 1, exists});
             }
         }
     for (int p = 0; p < P; ++p, y += a.out.stride[2])
-        for (int v = 0; v < V && v * L < width; ++v) {
+        for (int v = 0; v < V; ++v) {
             const int count = clamp_lanes(width - v * L, L);
             const int64_t channel = (g + v * L) * multiplier + q;
             Vec<T> out = sum[p][v];
@@ -194,7 +195,10 @@ template <class T, int P>
 inline void depthwise_channels(const ConvArgs<T>& a, const Window& window, const T* x, T* y) {
     constexpr int V = 4 / P;
     for (int64_t q = 0; q < a.group_out; ++q)
-        for (int64_t g = 0; g < a.groups; g += V * lanes<T>) depthwise_pixels<T, P, V>(a, window, x, y, q, g);
+        for (int64_t g = 0; g < a.groups; g += V * lanes<T>)
+            with_constant<V>(int(parts_of(min_of(a.groups - g, V * lanes<T>), lanes<T>)), [&](auto vectors) {
+                depthwise_pixels<T, P, vectors.value>(a, window, x, y, q, g);
+            });
 }
 
 template <class T>

@@ -1,11 +1,13 @@
-// What happens to a finished sum: y = activation(sum + bias), stored once.
+// What happens to a finished sum, which began with the bias: y = activation(sum), stored once.
 //
 // Tiles end with channels in lanes or with pixels in lanes; the output has channels last or first. Where the two agree,
-// rows are stored as they are; where not, blocks of lanes x lanes are transposed in registers on the way.
+// rows are stored as they are, straight from the registers; where not, blocks of lanes x lanes are transposed in registers
+// on the way. Bounds are applied in the registers too; the other activations in a second pass over what was just stored.
 #pragma once
 
 #include "args.hpp"
 #include "math.hpp"
+#include "tile.hpp"
 
 namespace fastconv {
 namespace {
@@ -25,58 +27,92 @@ inline Vec<T> activate(const Epilogue<T>& e, Vec<T> v) {
 
 inline int clamp_lanes(int64_t n, int most) { return n < most ? int(n) : most; }
 
-// Pixels in lanes: row m of c is output channel `channel + m`, its `pixels` values lie side by side in y.
+// The bias from a channel on, or nothing.
 template <class T>
-inline void store_channel_rows(const Epilogue<T>& e, const T* c, int64_t pitch, int rows, int64_t channel, int64_t pixels,
-                               T* y, int64_t c_stride) {
-    for (int m = 0; m < rows; ++m) {
-        const Vec<T> bias = broadcast<T>(e.bias ? e.bias[channel + m] : T(0));
-        for (int64_t i = 0; i < pixels; i += lanes<T>) {
-            const Vec<T> v = activate(e, load(c + m * pitch + i) + bias);
-            T* to = y + (channel + m) * c_stride + i;
-            if (pixels - i >= lanes<T>)
-                store(to, v);
-            else
-                store_partial(to, v, int(pixels - i));
-        }
-    }
+inline const T* bias_of(const Epilogue<T>& e, int64_t channel) {
+    return e.bias ? e.bias + channel : nullptr;
 }
 
-// Channels in lanes: row m of c is a pixel; its `channels` values are channels `channel`, `channel + 1`, ... of y.
-// y points at channel 0 of the first pixel. c must be readable up to a whole block of lanes rows.
+// Activates rows that lie in y already, `count` values each.
 template <class T>
-inline void store_pixel_rows(const Epilogue<T>& e, const T* c, int64_t pitch, int64_t pixels, int64_t channel,
-                             int64_t channels, T* y, int64_t c_stride, int64_t pixel_stride) {
-    constexpr int L = lanes<T>;
-    for (int64_t j = 0; j < channels; j += L) {
-        const int width = clamp_lanes(channels - j, L);
-        const Vec<T> bias = e.bias ? load_partial(e.bias + channel + j, width) : Vec<T>{};
-        if (c_stride == 1) {
-            for (int64_t m = 0; m < pixels; ++m) {
-                const Vec<T> v = activate(e, load(c + m * pitch + j) + bias);
-                T* to = y + m * pixel_stride + channel + j;
-                if (width == L)
-                    store(to, v);
-                else
-                    store_partial(to, v, width);
-            }
-            continue;
+inline void activate_rows(const Epilogue<T>& e, T* y, int64_t pitch, int64_t rows, int64_t count) {
+    for (int64_t m = 0; m < rows; ++m)
+        for (int64_t i = 0; i < count; i += lanes<T>) {
+            T* at = y + m * pitch + i;
+            if (const int n = clamp_lanes(count - i, lanes<T>); n == lanes<T>)
+                store(at, activate(e, load(at)));
+            else
+                store_partial(at, activate(e, load_partial(at, n)), n);
         }
-        for (int64_t m = 0; m < pixels; m += L) {  // channels first: pixel_stride is 1
-            const int height = clamp_lanes(pixels - m, L);
+}
+
+inline bool in_second_pass(Activation a) { return a != Activation::none && a != Activation::clamp; }
+
+// A tile in registers whose rows are rows of y: channels first with pixels in lanes, channels last with channels in lanes.
+// `count` columns exist, which end in the tile's last vector.
+template <class T, int M, int V>
+FASTCONV_INLINE void finish_tile(const Epilogue<T>& e, Tile<T, M, V>& tile, T* y, int64_t pitch, int64_t count) {
+    if (e.activation == Activation::clamp) tile.clamp(e.low, e.high);
+    tile.store_to(y, pitch, count);
+    if (in_second_pass(e.activation)) activate_rows(e, y, pitch, M, count);
+}
+
+// The same for rows that wait in a buffer, any number of them and of columns.
+template <class T>
+inline void finish_rows(const Epilogue<T>& e, const T* c, int64_t c_pitch, int64_t rows, T* y, int64_t y_pitch,
+                        int64_t count) {
+    for (int64_t m = 0; m < rows; ++m)
+        for (int64_t i = 0; i < count; i += lanes<T>) {
+            const Vec<T> v = activate(e, load(c + m * c_pitch + i));
+            T* to = y + m * y_pitch + i;
+            if (const int n = clamp_lanes(count - i, lanes<T>); n == lanes<T>)
+                store(to, v);
+            else
+                store_partial(to, v, n);
+        }
+}
+
+// Rows of a buffer become columns of y: row m of c is a pixel, its `channels` values go c_stride apart, channels first.
+// c must be readable up to whole blocks of lanes rows and columns.
+template <class T>
+inline void finish_transposed(const Epilogue<T>& e, const T* c, int64_t pitch, int64_t pixels, int64_t channels, T* y,
+                              int64_t c_stride) {
+    constexpr int L = lanes<T>;
+    for (int64_t m = 0; m < pixels; m += L) {
+        const int height = clamp_lanes(pixels - m, L);
+        const Mask<T> exists = first_lanes<T>(height);
+        for (int64_t j = 0; j < channels; j += L) {
+            const int width = clamp_lanes(channels - j, L);
             Vec<T> block[L];
 #pragma GCC unroll 16
-            for (int i = 0; i < L; ++i) block[i] = activate(e, load(c + (m + i) * pitch + j) + bias);
+            for (int i = 0; i < L; ++i) block[i] = load(c + (m + i) * pitch + j);
+            if (e.activation == Activation::clamp)
+#pragma GCC unroll 16
+                for (int i = 0; i < L; ++i) block[i] = at_most(at_least(block[i], broadcast(e.low)), broadcast(e.high));
             transpose<T>(block);
-            T* to = y + (channel + j) * c_stride + m;
-            for (int i = 0; i < width; ++i) {
-                if (height == L)
-                    store(to + i * c_stride, block[i]);
-                else
-                    store_partial(to + i * c_stride, block[i], height);
-            }
+            T* to = y + j * c_stride + m;
+            const auto store_rows = [&](int rows, const auto& put) {
+#pragma GCC unroll 16
+                for (int i = 0; i < L; ++i)
+                    if (i < rows) put(to + i * c_stride, block[i]);
+            };
+            if (height == L)
+                store_rows(width, [](T* p, Vec<T> v) { store(p, v); });
+            else
+                store_rows(width, [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
         }
     }
+    if (in_second_pass(e.activation)) activate_rows(e, y, c_stride, channels, pixels);
+}
+
+// Rows of a buffer that are pixels, channels in lanes, whichever way the channels of y lie.
+template <class T>
+inline void finish_pixels(const Epilogue<T>& e, const T* c, int64_t pitch, int64_t pixels, int64_t channels, T* y,
+                          int64_t c_stride, int64_t pixel_stride) {
+    if (c_stride == 1)
+        finish_rows(e, c, pitch, pixels, y, pixel_stride, channels);
+    else
+        finish_transposed(e, c, pitch, pixels, channels, y, c_stride);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // A matrix product whose one factor is packed weights and whose other is a panel of pixels, wherever that lies:
 // in the input itself (pointwise.hpp) or in a buffer of gathered patches (im2col.hpp).
 //
-// Pixels in lanes: c[oc][pixel] += w[oc][k] * panel[k][pixel], rows of the panel `pitch` apart.
+// Pixels in lanes: y[oc][pixel] = sum_k w[oc][k] * panel[k][pixel], rows of the panel `pitch` apart.
 //     Packed weights: [group][tile][k][row], tiles of nearly equal height.
-// Channels in lanes: c[pixel][oc] += panel(pixel, k) * w[k][oc].
-//     Packed weights: [group][panel][k][channel_block], zeros behind the last channel.
+// Channels in lanes: y[pixel][oc] = sum_k panel(pixel, k) * w[k][oc].
+//     Packed weights: [group][panel][k][panel width], zeros behind the last channel.
+//
+// Where the reduction comes in several blocks, the sums wait in a buffer c; `finish` takes a tile whose sums are complete.
 #pragma once
 
 #include "direct.hpp"
@@ -12,36 +14,59 @@
 namespace fastconv {
 namespace {
 
-// One tile of output channels and at most a vector tile of pixels: adds products k, the first of them to nothing.
-// `tile` points at the tile's packed weights for all of the reduction. `whole` says that the panel may be read up to full
-// vectors, whatever they hold.
-template <class T>
-inline void gemm_pixel_lanes(T* c, const T* tile, int64_t rows, Range k, const T* panel, int64_t pitch, int64_t pixels,
-                             bool whole) {
-    with_vectors<T>(pixels, [&](auto v) {
-        with_constant<tile_rows>(int(rows), [&](auto m) {
-            const InterleavedRows<T, m.value> a{tile + k.begin * m.value};
-            const auto add = [&](const auto& columns) {
-                multiply<T, m.value, v.value>(c, tile_pitch<T>, k.begin == 0, a, columns, k.count());
-            };
-            if (whole || pixels == v.value * lanes<T>)
-                add(Columns<T>{panel, pitch});
+// One tile of output channels, `channels` of them whose biases begin at `bias`, and at most a vector tile of pixels: adds
+// products k of `reduction`. `weights` points at the tile's for all of the reduction, the panel at product k.begin.
+// `whole` says that the panel may be read up to full vectors, whatever they hold.
+template <class T, class F>
+FASTCONV_INLINE void gemm_pixel_lanes(T* c, const T* weights, const T* bias, int64_t channels, Range k, int64_t reduction,
+                                      const T* panel, int64_t pitch, int64_t pixels, bool whole, const F& finish) {
+    with_constant<tile_vectors>(int(parts_of(pixels, lanes<T>)), [&](auto v) {
+        with_constant<tile_rows>(int(channels), [&](auto m) {
+            Tile<T, m.value, v.value> tile;
+            if (k.begin == 0)
+                tile.begin_rows(bias);
             else
-                add(PartialColumns<T>{panel, pitch, int(pixels)});
+                tile.load_from(c, tile_pitch<T>);
+            const InterleavedRows<T, m.value> rows{weights + k.begin * m.value};
+            const int rest = int(pixels - (v.value - 1) * lanes<T>);
+            if (whole || rest == lanes<T>)
+                tile.add(rows, Columns<T>{panel, pitch}, k.count());
+            else
+                tile.add(rows, PartialColumns<T>{panel, pitch, v.value - 1, first_lanes<T>(rest)}, k.count());
+            if (k.end < reduction)
+                tile.store_to(c, tile_pitch<T>);
+            else
+                finish(tile);
         });
     });
 }
 
-// At most tile_rows pixels and one panel of channel_block output channels: adds products k, the first of them to nothing.
-// `rows` begins at product k.begin.
-template <class T, class Rows>
-inline void gemm_channel_lanes(T* c, const T* weights, int64_t channel_block, Range k, const Rows& rows, int64_t pixels) {
-    const Columns<T> columns{weights + k.begin * channel_block, channel_block};
-    with_vectors<T>(channel_block, [&](auto v) {
-        with_constant<tile_rows>(int(pixels), [&](auto m) {
-            multiply<T, m.value, v.value>(c, tile_pitch<T>, k.begin == 0, rows, columns, k.count());
+// At most rows_of(panel width) pixels and one panel of output channels: adds products k of `reduction`. `make_rows(m)` gives
+// the m pixels from product k.begin on.
+template <class T, class Rows, class F>
+FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, const Panel& panel, Range k,
+                                        int64_t reduction, const Rows& rows, int64_t pixels, const F& finish) {
+    const Columns<T> columns{weights + k.begin * panel.width, panel.width};
+    with_vectors<T>(panel.width, [&](auto v) {
+        with_constant<rows_of(v.value)>(int(pixels), [&](auto m) {
+            Tile<T, m.value, v.value> tile;
+            if (k.begin == 0)
+                tile.begin_columns(bias, v.value - 1,
+                                   first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));
+            else
+                tile.load_from(c, tile_pitch<T>);
+            tile.add(rows, columns, k.count());
+            if (k.end < reduction)
+                tile.store_to(c, tile_pitch<T>);
+            else
+                finish(tile);
         });
     });
+}
+
+// The pixels of a tile whose panel is so wide.
+inline int64_t panel_rows(int64_t vectors) {
+    return vectors == 1 ? rows_of(1) : vectors == 2 ? rows_of(2) : rows_of(3);
 }
 
 }  // namespace

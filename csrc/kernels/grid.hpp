@@ -2,6 +2,7 @@
 #pragma once
 
 #include "args.hpp"
+#include "simd.hpp"
 
 namespace fastconv {
 namespace {
@@ -43,6 +44,28 @@ inline int64_t parts_of(int64_t total, int64_t most) { return (total + most - 1)
 inline Range block_of(int64_t total, int64_t unit, int64_t blocks, int64_t i) {
     const int64_t units = parts_of(total, unit);
     return {part_begin(units, blocks, i) * unit, min_of(total, part_begin(units, blocks, i + 1) * unit)};
+}
+
+// Output channels of a group come in panels of channel_block, the last of what is left: one to three vectors.
+struct Panel {
+    int64_t channel, channels;  // of the group
+    int64_t width;              // channels of packed weights, whole vectors
+    int64_t weights;            // where they begin, counted in channels of packed weights: times the length of a sum
+};
+template <class T>
+inline Panel panel_of(const ConvArgs<T>& a, int64_t group, int64_t i) {
+    Panel p;
+    const auto whole_vectors = [](int64_t n) { return max_of(parts_of(n, lanes<T>), 1) * lanes<T>; };
+    p.channel = i * a.channel_block;
+    p.channels = i + 1 < a.panels ? a.channel_block : a.group_out - p.channel;
+    p.width = whole_vectors(p.channels);
+    p.weights = group * whole_vectors(a.group_out) + p.channel;
+    return p;
+}
+
+template <class T>
+inline int64_t widest_panel(const ConvArgs<T>& a) {
+    return max_of(panel_of(a, 0, 0).width, panel_of(a, 0, a.panels - 1).width);
 }
 
 // The indices i in 0..count for which 0 <= origin + i * step < size.

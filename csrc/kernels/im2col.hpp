@@ -78,7 +78,11 @@ inline void for_each_tap(const ConvArgs<T>& a, const Patches<T>& patches, Range 
     }
 }
 
-// panel[k][pixel] for products c * taps + tap in k, rows tile_pitch apart.
+// Pixels of a tile and the pitch of its panel, where pixels are in lanes.
+template <class T>
+constexpr int64_t im2col_pixels = tile_vectors * lanes<T>;
+
+// panel[k][pixel] for products c * taps + tap in k, rows im2col_pixels apart.
 template <class T>
 inline void im2col_gather_channels_first(const ConvArgs<T>& a, T* panel, const T* x, const Patches<T>& patches, Range k) {
     const int64_t taps = a.kernel[0] * a.kernel[1] * a.kernel[2];
@@ -86,9 +90,9 @@ inline void im2col_gather_channels_first(const ConvArgs<T>& a, T* panel, const T
     const auto gather = [&](int64_t tap, const Segment& s, const Tap& t) {
         const int64_t first = all || k.begin <= tap ? 0 : parts_of(k.begin - tap, taps);
         const int64_t last = all ? a.group_in : k.end > tap ? parts_of(k.end - tap, taps) : 0;
-        T* to = panel + (first * taps + tap - k.begin) * tile_pitch<T> + s.column;
+        T* to = panel + (first * taps + tap - k.begin) * im2col_pixels<T> + s.column;
         const T* from = x + t.from + first * a.in.c_stride;
-        for (int64_t c = first; c < last; ++c, to += taps * tile_pitch<T>, from += a.in.c_stride) {
+        for (int64_t c = first; c < last; ++c, to += taps * im2col_pixels<T>, from += a.in.c_stride) {
             if (t.valid.begin > 0) zero_run(to, t.valid.begin);
             copy_run(to + t.valid.begin, from, t.valid.count(), a.step[2]);
             if (t.valid.end < s.count) zero_run(to + t.valid.end, s.count - t.valid.end);
@@ -123,15 +127,14 @@ inline void im2col_gather_channels_last(const ConvArgs<T>& a, T* panel, const T*
     });
 }
 
-// Pixels and channels of a tile, in the orientation that the layout asks for; channel tiles in a group.
+// Pixels of a tile, in the orientation that the layout asks for; tiles of channels in a group.
 template <class T>
 struct Im2colTiles {
-    int64_t pixels, channels, count;
+    int64_t pixels, count;
 
     explicit Im2colTiles(const ConvArgs<T>& a)
-        : pixels(a.pixel_lanes ? tile_pitch<T> : tile_rows),
-          channels(a.pixel_lanes ? tile_rows : a.channel_block),
-          count(parts_of(a.group_out, channels)) {}
+        : pixels(a.pixel_lanes ? im2col_pixels<T> : tile_rows),
+          count(a.pixel_lanes ? parts_of(a.group_out, tile_rows) : a.panels) {}
     // Stores may read a vector from any column on, hence one more vector at the end.
     static constexpr int64_t size = int64_t(tile_buffer_rows<T>) * tile_pitch<T> + lanes<T>;
 };
@@ -141,6 +144,40 @@ int64_t im2col_workspace(const ConvArgs<T>& a) {
     const Im2colTiles<T> tile(a);
     const int64_t waiting = a.reduction > a.reduction_block ? parts_of(tile.count, a.channel_blocks) : 1;
     return (a.reduction_block * tile.pixels + lanes<T> + waiting * tile.size) * int64_t(sizeof(T));
+}
+
+template <class T>
+inline void im2col_pixel_lanes(const ConvArgs<T>& a, T* c, const T* panel, int64_t group_channel, int64_t t, int64_t tiles,
+                               Range k, int64_t first, int64_t count) {
+    const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
+    const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
+    gemm_pixel_lanes(c, a.weights + channel * a.reduction, bias_of(a.epilogue, channel), channels, k, a.reduction, panel,
+                     im2col_pixels<T>, count, true, [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
+    if (k.end < a.reduction) return;
+    for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
+        const int64_t at = first + i, image = a.out.c_stride, in_image = at % image;
+        const int64_t run = min_of(count - i, image - in_image);
+        finish_rows(a.epilogue, c + i, tile_pitch<T>, channels,
+                    a.y + at / image * a.out.n_stride + channel * a.out.c_stride + in_image, a.out.c_stride, run);
+        i += run;
+    }
+}
+
+template <class T>
+inline void im2col_channel_lanes(const ConvArgs<T>& a, T* c, const T* patches, int64_t group, int64_t t, Range k,
+                                 int64_t first, int64_t count) {
+    const Panel panel = panel_of(a, group, t);
+    const int64_t channel = group * a.group_out + panel.channel;
+    const int64_t parts = parts_of(count, panel_rows(panel.width / lanes<T>));  // a wide panel takes fewer pixels at once
+    for (int64_t part = 0; part < parts; ++part) {
+        const int64_t p = part_begin(count, parts, part), pixels = part_begin(count, parts, part + 1) - p;
+        gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + panel.weights * a.reduction, bias_of(a.epilogue, channel),
+                           panel, k, a.reduction, DenseRows<T>{patches + p * k.count(), k.count()}, pixels,
+                           [&](auto& sums) {
+                               finish_tile(a.epilogue, sums, a.y + (first + p) * a.out.stride[2] + channel,
+                                           a.out.stride[2], panel.channels);
+                           });
+    }
 }
 
 template <class T>
@@ -170,28 +207,10 @@ void im2col(const ConvArgs<T>& a, int64_t task, void* workspace) {
             if (k.count() && !a.pixel_lanes) im2col_gather_channels_last(a, panel, x, patches, k);
             for (int64_t t = first_tile; t < last_tile; ++t) {
                 T* c = sums + (t - first_tile) * tile_step;
-                if (a.pixel_lanes) {
-                    const int64_t channel = part_begin(a.group_out, tile.count, t);
-                    const int64_t rows = part_begin(a.group_out, tile.count, t + 1) - channel;
-                    gemm_pixel_lanes(c, a.weights + (group_channel + channel) * a.reduction, rows, k, panel, tile_pitch<T>,
-                                     count, true);
-                    if (k.end < a.reduction) continue;
-                    for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
-                        const int64_t at = p + i, image = a.out.c_stride, in_image = at % image;
-                        const int64_t run = min_of(count - i, image - in_image);
-                        store_channel_rows(a.epilogue, c + i, tile_pitch<T>, int(rows), group_channel + channel, run,
-                                           a.y + at / image * a.out.n_stride + in_image, a.out.c_stride);
-                        i += run;
-                    }
-                } else {
-                    const int64_t channel = t * a.channel_block;
-                    gemm_channel_lanes(c, a.weights + (group * tile.count + t) * a.reduction * a.channel_block,
-                                       a.channel_block, k, DenseRows<T>{panel, k.count()}, count);
-                    if (k.end < a.reduction) continue;
-                    store_pixel_rows(a.epilogue, c, tile_pitch<T>, count, group_channel + channel,
-                                     min_of(a.channel_block, a.group_out - channel), a.y + p * a.out.stride[2],
-                                     a.out.c_stride, a.out.stride[2]);
-                }
+                if (a.pixel_lanes)
+                    im2col_pixel_lanes(a, c, panel, group_channel, t, tile.count, k, p, count);
+                else
+                    im2col_channel_lanes(a, c, panel, group, t, k, p, count);
             }
             begin = k.end;
         } while (begin < a.reduction);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>  // intrinsics are always inlined, so they leave no symbol behind
@@ -16,18 +17,14 @@ namespace fastconv {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int vector_bytes = 64, vector_registers = 32, tile_rows = 14;
+constexpr int vector_bytes = 64, vector_registers = 32, product_registers = 0;
 #elif defined(__AVX2__)
-constexpr int vector_bytes = 32, vector_registers = 16, tile_rows = 6;
+constexpr int vector_bytes = 32, vector_registers = 16, product_registers = 0;
 #elif defined(__aarch64__)
-constexpr int vector_bytes = 16, vector_registers = 32, tile_rows = 12;
-#else  // SSE, or any processor for which the compiler can emulate 16-byte vectors
-constexpr int vector_bytes = 16, vector_registers = 16, tile_rows = 6;
+constexpr int vector_bytes = 16, vector_registers = 32, product_registers = 0;
+#else  // SSE, or any processor for which the compiler can emulate 16-byte vectors; a product needs a register of its own
+constexpr int vector_bytes = 16, vector_registers = 16, product_registers = 1;
 #endif
-
-// A register tile is tile_rows x tile_vectors accumulators; beside them it needs tile_vectors operands and a broadcast.
-constexpr int tile_vectors = 2;
-static_assert(tile_rows * tile_vectors + tile_vectors + 1 <= vector_registers, "the register tile would spill");
 
 template <class T>
 constexpr int lanes = vector_bytes / int(sizeof(T));
@@ -55,31 +52,97 @@ inline Vec<T> broadcast(T s) {
     return s - Vec<T>{};  // s - 0 is s for every s, where s + 0 would turn -0 into +0
 }
 
-// The first n lanes (0 <= n <= lanes), the rest zero. Never touches memory past p + n: callers own no more than that.
+// Which lanes of a vector in memory exist. Lanes that do not are read as zero and never written: memory behind the last
+// element of an array belongs to somebody else, or to nobody.
 template <class T>
-inline Vec<T> load_partial(const T* p, int n) {
+struct Mask {
+#if defined(__AVX512F__)
+    uint32_t bits;
+#elif defined(__AVX2__)
+    typedef typename std::conditional<sizeof(T) == 4, int32_t, int64_t>::type Int;
+    typedef Int type __attribute__((vector_size(vector_bytes)));
+    type lane;
+#else
+    bool lane[lanes<T>];
+#endif
+};
+
+inline int between(int low, int x, int high) { return x < low ? low : x > high ? high : x; }
+
+// The lanes begin <= i < end; with `parity` 0 or 1 only the even or odd ones of them.
+template <class T>
+inline Mask<T> lanes_between(int begin, int end, int parity = -1) {
+    begin = between(0, begin, lanes<T>);
+    end = between(begin, end, lanes<T>);
+#if defined(__AVX512F__)
+    const uint32_t chosen = parity < 0 ? 0xffffffffu : 0x55555555u << parity;
+    return {((1u << end) - (1u << begin)) & chosen};
+#elif defined(__AVX2__)
+    using Int = typename Mask<T>::Int;
+    typename Mask<T>::type number;
+    for (int i = 0; i < lanes<T>; ++i) number[i] = Int(i);
+    const Int odd = parity < 0 ? 0 : 1, wanted = parity < 0 ? 0 : Int(parity);
+    return {(number >= Int(begin)) & (number < Int(end)) & ((number & odd) == wanted)};
+#else
+    Mask<T> m{};
+    for (int i = begin; i < end; ++i) m.lane[i] = parity < 0 || i % 2 == parity;
+    return m;
+#endif
+}
+
+// The first n lanes, 0 <= n <= lanes.
+template <class T>
+inline Mask<T> first_lanes(int n) {
+    return lanes_between<T>(0, n);
+}
+
+template <class T>
+inline Vec<T> load_masked(const T* p, const Mask<T>& m) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
-        return (Vec<T>)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+        return (Vec<T>)_mm512_maskz_loadu_ps(__mmask16(m.bits), p);
     else
-        return (Vec<T>)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+        return (Vec<T>)_mm512_maskz_loadu_pd(__mmask8(m.bits), p);
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm256_maskload_ps(p, (__m256i)m.lane);
+    else
+        return (Vec<T>)_mm256_maskload_pd(p, (__m256i)m.lane);
 #else
     Vec<T> v{};
-    for (int i = 0; i < n; ++i) v[i] = p[i];
+    for (int i = 0; i < lanes<T>; ++i)
+        if (m.lane[i]) v[i] = p[i];
     return v;
 #endif
 }
 
 template <class T>
-inline void store_partial(T* p, Vec<T> v, int n) {
+inline void store_masked(T* p, Vec<T> v, const Mask<T>& m) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
-        _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+        _mm512_mask_storeu_ps(p, __mmask16(m.bits), (__m512)v);
     else
-        _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+        _mm512_mask_storeu_pd(p, __mmask8(m.bits), (__m512d)v);
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4)
+        _mm256_maskstore_ps(p, (__m256i)m.lane, (__m256)v);
+    else
+        _mm256_maskstore_pd(p, (__m256i)m.lane, (__m256d)v);
 #else
-    for (int i = 0; i < n; ++i) p[i] = v[i];
+    for (int i = 0; i < lanes<T>; ++i)
+        if (m.lane[i]) p[i] = v[i];
 #endif
+}
+
+// The first n lanes (0 <= n <= lanes), the rest zero.
+template <class T>
+inline Vec<T> load_partial(const T* p, int n) {
+    return load_masked(p, first_lanes<T>(n));
+}
+
+template <class T>
+inline void store_partial(T* p, Vec<T> v, int n) {
+    store_masked(p, v, first_lanes<T>(n));
 }
 
 // Bounds, lane by lane; a NaN in b stays, since every comparison with it is false.
@@ -116,6 +179,27 @@ inline Vec<T> load_step(const T* p) {
         return load(p);
     else
         return even_lanes(load(p), load(p + lanes<T> - 1), typename MakeIndices<lanes<T>>::type{});
+}
+
+// The masks of load_step<S>(p, ...) that read the elements wanted by lanes begin <= i < end alone.
+template <class T, int S>
+struct StepMask {
+    Mask<T> part[S];
+    StepMask() = default;
+    StepMask(int begin, int end) {
+        constexpr int behind = lanes<T> - 1;  // where the second vector begins, an odd number
+        part[0] = lanes_between<T>(begin * S, end * S, S == 2 ? 0 : -1);
+        if constexpr (S == 2) part[1] = lanes_between<T>(begin * S - behind, end * S - behind, 1);
+    }
+};
+
+template <int S, class T>
+inline Vec<T> load_step(const T* p, const StepMask<T, S>& m) {
+    if constexpr (S == 1)
+        return load_masked(p, m.part[0]);
+    else
+        return even_lanes(load_masked(p, m.part[0]), load_masked(p + lanes<T> - 1, m.part[1]),
+                          typename MakeIndices<lanes<T>>::type{});
 }
 
 template <int H, class V, int... J>

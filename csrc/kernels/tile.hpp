@@ -1,16 +1,36 @@
-// The register tile: c[m][v] += sum_k a(m, k) * b(k, v), m < M rows of broadcast scalars, v < V vectors.
+// The register tile: sum[m][v] += sum_k a(m, k) * b(k, v), m < M rows of broadcast scalars, v < V vectors.
 //
 // Both orientations of every dense kernel are this loop. With channels in lanes, a row is a pixel (its values broadcast
 // straight from the input) and b is a packed panel of weights; with pixels in lanes, a row is an output channel and b is
 // the input itself or a panel of patches. What differs is only where a and b come from, so those are small types with
-// one inlined member; the tile c lies in first-level cache between calls, which lets a sum go on over several calls
-// (padding that is skipped, a reduction that is cut) in one fixed order.
+// one inlined member.
+//
+// A sum that comes in one run of products never leaves the registers before it is stored. One that comes in several
+// (padding that is skipped, a reduction that is cut) waits in a buffer between them, in one fixed order all the same.
 #pragma once
 
 #include "simd.hpp"
 
 namespace fastconv {
 namespace {
+
+#define FASTCONV_INLINE inline __attribute__((always_inline))
+
+constexpr int tile_vectors = 2;  // the usual width; the last tile of an odd number of vectors is one or three wide
+constexpr int most_rows = 14;    // beyond that, a tile loads no less for each product
+
+// The rows for which V vectors of sums, V operands and one broadcast fit the registers.
+constexpr int rows_of(int vectors) {
+    const int rows = (vector_registers - vectors - 1 - product_registers) / vectors;
+    return rows < most_rows ? rows : most_rows;
+}
+constexpr int tile_rows = rows_of(tile_vectors);
+
+// Vectors of a row of tiles: two at a time, the last time one to three.
+constexpr int last_vectors = tile_vectors + 1;
+
+template <class T>
+constexpr int tile_pitch = last_vectors * lanes<T>;
 
 // Rows are pixels `row` apart; the k-th value of a pixel lies offset[k] behind its first. Any convolution.
 template <class T>
@@ -51,16 +71,16 @@ struct Columns {
     Vec<T> at(int64_t k, int v) const { return load(base + k * stride + v * lanes<T>); }
 };
 
-// The same where only the first `count` columns exist; nothing is read behind them.
+// The same where only some columns of the last vector, number `last`, exist.
 template <class T>
 struct PartialColumns {
     const T* base;
     int64_t stride;
-    int count;
+    int last;
+    Mask<T> exists;
     Vec<T> at(int64_t k, int v) const {
-        const int n = count - v * lanes<T>;
-        if (n >= lanes<T>) return load(base + k * stride + v * lanes<T>);
-        return n > 0 ? load_partial(base + k * stride + v * lanes<T>, n) : Vec<T>{};
+        const T* p = base + k * stride + v * lanes<T>;
+        return v < last ? load(p) : load_masked(p, exists);
     }
 };
 
@@ -72,50 +92,93 @@ struct ScatteredColumns {
     Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k] + v * S * lanes<T>); }
 };
 
-// c is [M][V * lanes], rows `pitch` apart. A fresh tile starts from zero, whatever c held; else from c.
-template <class T, int M, int V, class Rows, class Cols>
-inline void multiply(T* c, int64_t pitch, bool fresh, const Rows& a, const Cols& b, int64_t count) {
+// The same where only some of the pixels are inside the input; the others count as zeros.
+template <class T, int S, int V>
+struct MaskedColumns {
+    const T* base;
+    const int64_t* offset;
+    StepMask<T, S> inside[V];
+    Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k] + v * S * lanes<T>, inside[v]); }
+};
+
+template <class T, int M, int V>
+struct Tile {
     Vec<T> sum[M][V];
-    if (fresh) {
-#pragma GCC unroll 16
-        for (int m = 0; m < M; ++m)
+
+    // Every row begins with these V vectors (channels in lanes: the bias), or with zero.
+    FASTCONV_INLINE void begin_columns(const T* start, int last, const Mask<T>& exists) {
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sum[m][v] = Vec<T>{};
-    } else {
+        for (int v = 0; v < V; ++v) {
+            const Vec<T> s = !start ? Vec<T>{} : v < last ? load(start + v * lanes<T>) : load_masked(start + v * lanes<T>, exists);
+#pragma GCC unroll 16
+            for (int m = 0; m < M; ++m) sum[m][v] = s;
+        }
+    }
+    // Row m begins with start[m] (pixels in lanes: the bias), or with zero.
+    FASTCONV_INLINE void begin_rows(const T* start) {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) {
+            const Vec<T> s = start ? broadcast<T>(start[m]) : Vec<T>{};
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sum[m][v] = s;
+        }
+    }
+    FASTCONV_INLINE void load_from(const T* c, int64_t pitch) {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sum[m][v] = load(c + m * pitch + v * lanes<T>);
     }
-    for (int64_t k = 0; k < count; ++k) {
-        Vec<T> column[V];
+    template <class Rows, class Cols>
+    FASTCONV_INLINE void add(const Rows& a, const Cols& b, int64_t count) {
+        for (int64_t k = 0; k < count; ++k) {
+            Vec<T> column[V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) column[v] = b.at(k, v);
+            for (int v = 0; v < V; ++v) column[v] = b.at(k, v);
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) {
-            const Vec<T> scalar = broadcast<T>(a.at(m, k));
+            for (int m = 0; m < M; ++m) {
+                const Vec<T> scalar = broadcast<T>(a.at(m, k));
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sum[m][v] += scalar * column[v];
+                for (int v = 0; v < V; ++v) sum[m][v] += scalar * column[v];
+            }
         }
     }
+    FASTCONV_INLINE void clamp(T low, T high) {
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m)
+        for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
-}
+            for (int v = 0; v < V; ++v) sum[m][v] = at_most(at_least(sum[m][v], broadcast(low)), broadcast(high));
+    }
+    FASTCONV_INLINE void store_to(T* c, int64_t pitch) const {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
+    }
+    // Only the first `count` columns, which end in the last vector.
+    FASTCONV_INLINE void store_to(T* c, int64_t pitch, int64_t count) const {
+        const int rest = int(count - (V - 1) * lanes<T>);
+        if (rest == lanes<T>) return store_to(c, pitch);
+        const Mask<T> exists = first_lanes<T>(rest);
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+            for (int v = 0; v < V - 1; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
+            store_masked(c + m * pitch + (V - 1) * lanes<T>, sum[m][V - 1], exists);
+        }
+    }
+};
 
-template <class T>
-inline void clear(T* c, int64_t count) {
-    for (int64_t i = 0; i < count; i += lanes<T>) store(c + i, Vec<T>{});
-}
-
-// A panel narrower than one vector of channels or pixels is multiplied as one vector, not as two.
+// Calls f(Constant<V>) for the vectors that `width` columns need, at most last_vectors.
 template <class T, class F>
-inline void with_vectors(int64_t width, const F& f) {
+FASTCONV_INLINE void with_vectors(int64_t width, const F& f) {
+    static_assert(last_vectors == 3);
     if (width <= lanes<T>)
         f(Constant<1>{});
+    else if (width <= 2 * lanes<T>)
+        f(Constant<2>{});
     else
-        f(Constant<tile_vectors>{});
+        f(Constant<3>{});
 }
 
 }  // namespace

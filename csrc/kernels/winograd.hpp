@@ -9,11 +9,12 @@
 // Channels in lanes throughout. Loops: task (image, group, panels of output channels, block of tiles) -> transform all
 // input channels of the block -> panel { position xi: multiply -> inverse transform -> store }, so that what is
 // transformed stays in second-level cache.
-// Packed weights: U [group][panel][xi][c][channel_block], transformed in float64.
-// Workspace: V [xi][tile][c], M [xi][tile][channel_block], and lines of pixels [row][pixel][lane] on the way in and out.
+// Packed weights: U [group][panel][xi][c][panel width], transformed in float64.
+// Workspace: V [xi][tile][c], M [xi][tile][panel width], and lines of pixels [row][pixel][lane] on the way in and out.
 #pragma once
 
-#include "direct.hpp"
+#include "copy.hpp"
+#include "gemm.hpp"
 
 namespace fastconv {
 namespace {
@@ -82,9 +83,9 @@ struct WinogradBuffers {
         channels = up(a.group_in);
         // Positions lie an odd number of lines apart, or the stores of one tile would compete for one cache set.
         v_position = a.pixel_block * channels + lanes<T>;
-        m_position = a.pixel_block * a.channel_block + lanes<T>;
+        m_position = a.pixel_block * widest_panel(a) + lanes<T>;
         line_in = up(tiles_wide * m + 2) * lanes<T>;
-        line_out = up(tiles_wide * m) * a.channel_block;
+        line_out = up(tiles_wide * m) * widest_panel(a);
         v = 0;
         sums = v + positions * v_position;
         in = sums + positions * m_position;
@@ -104,7 +105,7 @@ inline void winograd_load_line(const ConvArgs<T>& a, T* line, const T* x, int64_
                                int64_t width) {
     constexpr int L = lanes<T>;
     const int64_t end = (width + L - 1) / L * L;
-    clear(line, end * L);
+    zero_run(line, end * L);
     if (row < 0 || row >= a.in.size[1]) return;
     const Range valid = inside(left, 1, width, a.in.size[2]);
     x += row * a.in.stride[1] + left * a.in.stride[2];
@@ -158,18 +159,20 @@ inline void winograd_transform_input(const ConvArgs<T>& a, const WinogradBuffers
 
 template <class T, int m>
 inline void winograd_multiply(const ConvArgs<T>& a, const WinogradBuffers<T, m>& buffer, T* workspace, const T* weights,
-                              int64_t tiles) {
-    const int64_t parts = parts_of(tiles, tile_rows);
+                              const Panel& panel, int64_t tiles) {
+    const int64_t parts = parts_of(tiles, panel_rows(panel.width / lanes<T>));
     for (int xi = 0; xi < buffer.positions; ++xi) {
-        const Columns<T> columns{weights + xi * a.group_in * a.channel_block, a.channel_block};
+        const Columns<T> columns{weights + xi * a.group_in * panel.width, panel.width};
         T* sums = workspace + buffer.sums + xi * buffer.m_position;
         for (int64_t part = 0; part < parts; ++part) {
             const int64_t t = part_begin(tiles, parts, part), count = part_begin(tiles, parts, part + 1) - t;
             const DenseRows<T> rows{workspace + buffer.v + xi * buffer.v_position + t * buffer.channels, buffer.channels};
-            with_vectors<T>(a.channel_block, [&](auto v) {
-                with_constant<tile_rows>(int(count), [&](auto n) {
-                    multiply<T, n.value, v.value>(sums + t * a.channel_block, a.channel_block, true, rows, columns,
-                                                  a.group_in);
+            with_vectors<T>(panel.width, [&](auto v) {
+                with_constant<rows_of(v.value)>(int(count), [&](auto n) {
+                    Tile<T, n.value, v.value> tile;
+                    tile.begin_rows(nullptr);
+                    tile.add(rows, columns, a.group_in);
+                    tile.store_to(sums + t * panel.width, panel.width);
                 });
             });
         }
@@ -179,13 +182,16 @@ inline void winograd_multiply(const ConvArgs<T>& a, const WinogradBuffers<T, m>&
 // Inverse transform and store of one row of tiles, for one panel of output channels.
 template <class T, int m>
 inline void winograd_transform_output(const ConvArgs<T>& a, const WinogradBuffers<T, m>& buffer, T* workspace, T* y,
-                                      int64_t channel, int64_t channels, int64_t tile_row, int64_t tile, int64_t tiles,
+                                      int64_t group, const Panel& panel, int64_t tile_row, int64_t tile, int64_t tiles,
                                       int64_t slot) {
     constexpr int alpha = m + 2;
+    const int64_t channel = group * a.group_out + panel.channel;
     T* lines = workspace + buffer.out;
     for (int64_t t = 0; t < tiles; ++t)
-        for (int64_t c = 0; c < a.channel_block; c += lanes<T>) {
-            const T* from = workspace + buffer.sums + (slot + t) * a.channel_block + c;
+        for (int64_t c = 0; c < panel.channels; c += lanes<T>) {
+            const T* from = workspace + buffer.sums + (slot + t) * panel.width + c;
+            const T* bias = bias_of(a.epilogue, channel + c);
+            const Vec<T> start = bias ? load_partial(bias, clamp_lanes(panel.channels - c, lanes<T>)) : Vec<T>{};
             Vec<T> half[m * alpha];  // A^T M
             for (int j = 0; j < alpha; ++j) {
                 Vec<T> column[alpha];
@@ -197,13 +203,15 @@ inline void winograd_transform_output(const ConvArgs<T>& a, const WinogradBuffer
                 Vec<T> row[m];
                 Winograd<m>::output(row, 1, half + i * alpha, 1);
 #pragma GCC unroll 4
-                for (int j = 0; j < m; ++j) store(lines + i * buffer.line_out + (t * m + j) * a.channel_block + c, row[j]);
+                for (int j = 0; j < m; ++j)
+                    store(lines + i * buffer.line_out + (t * m + j) * panel.width + c, row[j] + start);
             }
         }
     const int64_t ow = tile * m, width = min_of(tiles * m, a.out.size[2] - ow);
     for (int64_t i = 0; i < min_of(m, a.out.size[1] - tile_row * m); ++i)
-        store_pixel_rows(a.epilogue, lines + i * buffer.line_out, a.channel_block, width, channel, channels,
-                         y + (tile_row * m + i) * a.out.stride[1] + ow * a.out.stride[2], a.out.c_stride, a.out.stride[2]);
+        finish_pixels(a.epilogue, lines + i * buffer.line_out, panel.width, width, panel.channels,
+                      y + channel * a.out.c_stride + (tile_row * m + i) * a.out.stride[1] + ow * a.out.stride[2],
+                      a.out.c_stride, a.out.stride[2]);
 }
 
 template <class T, int m>
@@ -227,15 +235,13 @@ void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
     for_each_row([&](int64_t row, int64_t tile, int64_t tiles, int64_t slot) {
         winograd_transform_input<T, m>(a, buffer, workspace, x, row, tile, tiles, slot);
     });
-    const int64_t panels = parts_of(a.group_out, a.channel_block);
-    const int64_t last_panel = part_begin(panels, a.channel_blocks, at.channel_block + 1);
-    for (int64_t panel = part_begin(panels, a.channel_blocks, at.channel_block); panel < last_panel; ++panel) {
-        const int64_t channel = panel * a.channel_block, channels = min_of(a.channel_block, a.group_out - channel);
-        const int64_t size = buffer.positions * a.group_in * a.channel_block;
-        winograd_multiply<T, m>(a, buffer, workspace, a.weights + (at.group * panels + panel) * size, block.count());
+    const int64_t last_panel = part_begin(a.panels, a.channel_blocks, at.channel_block + 1);
+    for (int64_t i = part_begin(a.panels, a.channel_blocks, at.channel_block); i < last_panel; ++i) {
+        const Panel panel = panel_of(a, at.group, i);
+        winograd_multiply<T, m>(a, buffer, workspace, a.weights + panel.weights * a.group_in * buffer.positions, panel,
+                                block.count());
         for_each_row([&](int64_t row, int64_t tile, int64_t tiles, int64_t slot) {
-            winograd_transform_output<T, m>(a, buffer, workspace, y, at.group * a.group_out + channel, channels, row, tile,
-                                            tiles, slot);
+            winograd_transform_output<T, m>(a, buffer, workspace, y, at.group, panel, row, tile, tiles, slot);
         });
     }
 }

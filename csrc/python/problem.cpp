@@ -150,6 +150,14 @@ void register_problem(py::module_& m) {
         .def_property_readonly("bytes", [](const Problem& p) { return whole(p.bytes()); });
 
     m.def("explain", &explain, py::arg("problem"), py::arg("algorithm") = "auto");
+    m.def("remember_choice", [](py::handle value, py::handle algorithm) {
+        const Problem p = problem_of(value);
+        const std::string name = text(algorithm, "algorithm");
+        const Choice choice = choose(p, name, current_isa());  // throws for what is unknown or not supported
+        if (name != choice.algorithm->name) value_error("algorithm", algorithm, "the name of one algorithm");
+        remember_choice(p, current_isa(), choice.algorithm->id);
+    });
+    m.def("forget_choices", &forget_choices);
     m.def("algorithms", [] {
         py::dict d;
         for (const auto& a : algorithms()) d[a.name] = a.summary;
