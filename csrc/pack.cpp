@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <vector>
 
@@ -41,36 +40,15 @@ class Panels {
     int64_t full_, padded_, last_;
 };
 
-}  // namespace
 
 template <class T>
-bool pixels_in_lanes(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
-    // Where lanes would stay idle in both orientations, a tile of channels also saves transposing stores: hence not 1.
-    constexpr double enough_pixels = 0.9, enough_channels = 0.8;
-    if (p.layout == Layout::channels_last) return false;
-    if (const char* e = std::getenv("FC_PL")) if (id != AlgorithmId::im2col && (id!=AlgorithmId::direct || p.stride[2]<=2)) return e[0] == '1';
-    const auto used = [](int64_t n, int64_t width) { return n > 0 ? double(n) / double(round_up(n, width)) : 1.0; };
-    const int64_t out = p.oc / p.groups;
-    switch (id) {
-        case AlgorithmId::im2col: return true;
-        case AlgorithmId::pointwise: return used(p.output_pixels(), k.tile_vectors * k.lanes) > enough_pixels;
-        case AlgorithmId::direct:
-            return p.stride[2] <= 2 && used(out, k.lanes) < enough_channels;
-        default: return false;
-    }
-}
-template bool pixels_in_lanes<float>(const Problem&, AlgorithmId, const Kernels<float>&);
-template bool pixels_in_lanes<double>(const Problem&, AlgorithmId, const Kernels<double>&);
-
-namespace {
-
-template <class T>
-int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
+int64_t packed_weight_elements(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    const Kernels<T>& k = kernels_of<T>(isa);
     const int64_t out = p.oc / p.groups, in = p.ic / p.groups;
     const int64_t padded = Panels(out, k).padded();
     switch (id) {
         case AlgorithmId::im2col:
-        case AlgorithmId::pointwise: return p.groups * (pixels_in_lanes(p, id, k) ? out : padded) * in * p.taps();
+        case AlgorithmId::pointwise: return p.groups * (pixels_in_lanes(p, id, isa) ? out : padded) * in * p.taps();
         case AlgorithmId::winograd2: return p.groups * padded * in * 16;
         case AlgorithmId::winograd4: return p.groups * padded * in * 36;
         case AlgorithmId::depthwise: return p.oc * p.taps();
@@ -166,15 +144,16 @@ void pack_winograd(const Problem& p, const WeightView& w, const Panels& panels, 
 }
 
 template <class T>
-Buffer pack(const Problem& p, AlgorithmId id, const Kernels<T>& k, const WeightView& w) {
+Buffer pack(const Problem& p, AlgorithmId id, const KernelTable& isa, const WeightView& w) {
+    const Kernels<T>& k = kernels_of<T>(isa);
     const Panels panels(p.oc / p.groups, k);
     const ProductOrder order = product_order(p, id);
-    Buffer buffer(packed_weight_elements(p, id, k) * int64_t(sizeof(T)));
+    Buffer buffer(packed_weight_elements<T>(p, id, isa) * int64_t(sizeof(T)));
     T* to = static_cast<T*>(buffer.data());
     switch (id) {
         case AlgorithmId::im2col:
         case AlgorithmId::pointwise:
-            if (pixels_in_lanes(p, id, k))
+            if (pixels_in_lanes(p, id, isa))
                 pack_rows(p, w, order, k.tile_rows, to);
             else
                 pack_panels(p, w, order, panels, to);
@@ -217,8 +196,8 @@ WeightView weight_view(const Problem& p, const void* data) {
 
 int64_t packed_weight_bytes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
     if (id == AlgorithmId::pool) return 0;
-    return round_up(p.element_size() * (p.dtype == DType::f32 ? packed_weight_elements(p, id, isa.f32)
-                                                              : packed_weight_elements(p, id, isa.f64)),
+    return round_up(p.element_size() * (p.dtype == DType::f32 ? packed_weight_elements<float>(p, id, isa)
+                                                              : packed_weight_elements<double>(p, id, isa)),
                     alignment);
 }
 
@@ -234,7 +213,7 @@ std::shared_ptr<const PackedWeights> pack_weights(const Problem& p, AlgorithmId 
     const bool finite = p.dtype == DType::f32 ? all_finite(static_cast<const float*>(w.data), count)
                                               : all_finite(static_cast<const double*>(w.data), count);
     if (spoiled_by_weights(p, id, finite)) id = AlgorithmId::direct;
-    Buffer data = p.dtype == DType::f32 ? pack<float>(p, id, isa.f32, w) : pack<double>(p, id, isa.f64, w);
+    Buffer data = p.dtype == DType::f32 ? pack<float>(p, id, isa, w) : pack<double>(p, id, isa, w);
     return std::make_shared<const PackedWeights>(PackedWeights{id, &isa, std::move(data), finite});
 }
 

@@ -39,10 +39,6 @@ std::shared_ptr<const PackedWeights> pack_weights(const Problem&, AlgorithmId, c
 // Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector more.
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
-// Whether an algorithm that can do either puts pixels rather than output channels in lanes.
-template <class T>
-bool pixels_in_lanes(const Problem&, AlgorithmId, const Kernels<T>&);
-
 int64_t packed_weight_bytes(const Problem&, AlgorithmId, const KernelTable&);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has

@@ -183,7 +183,8 @@ std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& or
 }
 
 template <class T>
-std::string describe_tile(const Problem& p, AlgorithmId id, const Kernels<T>& k) {
+std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    const Kernels<T>& k = kernels_of<T>(isa);
     const bool first = p.layout == Layout::channels_first;
     const int64_t vectors = std::clamp<int64_t>(parts_of(p.oc / p.groups, k.lanes), 1, k.tile_vectors);
     const int64_t width = vectors * k.lanes, rows = k.rows[vectors];
@@ -192,7 +193,7 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const Kernels<T>& k)
         case AlgorithmId::winograd4: return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise: return tile_text(1, "row", 4 * k.lanes, first ? "pixels" : "channels");
         default:
-            if (pixels_in_lanes(p, id, k)) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
+            if (pixels_in_lanes(p, id, isa)) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
             return tile_text(rows, "pixels", width, "channels");
     }
 }
@@ -209,7 +210,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
             flatten(a.in);
             flatten(a.out);
         }
-        a.pixel_lanes = pixels_in_lanes(p, id, k);
+        a.pixel_lanes = pixels_in_lanes(p, id, isa);
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
         if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, product_order(p, id));
@@ -220,7 +221,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
             summary_.tasks = images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, summary_.threads));
-        summary_.tile = describe_tile(p, id, k);
+        summary_.tile = describe_tile<T>(p, id, isa);
         summary_.blocking = {{"channel_blocks", a.channel_blocks},
                              {"pixel_blocks", a.pixel_blocks},
                              {"pixel_block", a.pixel_block},

@@ -8,8 +8,6 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "pack.hpp"
-
 namespace fastconv {
 namespace {
 
@@ -46,94 +44,6 @@ std::string unsupported_depthwise(const Problem& p) {
 
 std::string unsupported_pool(const Problem& p) { return is_conv(p) ? "computes pooling, not convolutions" : ""; }
 
-// ---- what each algorithm costs ----
-//
-// Microseconds = multiply-adds, idle lanes and rows included, over a rate, plus overheads. The constants were fitted on an
-// AMD EPYC (Zen 4, 2026-11) and only need to order the algorithms.
-
-constexpr double multiply_adds_per_lane = 3.2e3;  // a microsecond, of a full register tile
-constexpr double elements_copied = 1.5e3;         // a microsecond, gathered into a panel
-
-template <class F>
-double with_kernels(const Problem& p, const KernelTable& isa, const F& f) {
-    return p.dtype == DType::f32 ? f(isa.f32) : f(isa.f64);
-}
-
-double up(double n, double to) { return std::max(1.0, std::ceil(n / to)) * to; }
-double images(const Problem& p) { return double(p.n) * double(p.groups); }
-double group_out(const Problem& p) { return double(p.oc) / double(p.groups); }
-double reduction(const Problem& p) { return double(p.ic / p.groups) * double(p.taps()); }
-
-// Share of the peak that a tile of `rows` independent sums a vector wide reaches, its latency being some 8 of them.
-double fill(double rows) { return std::min(1.0, rows / 8); }
-
-// Of `sums` sums of `products` products each, in tiles of `rows` rows and `vectors` vectors: idle lanes count as sums.
-double tile_cost(double sums, double products, double rows, double vectors, double lanes) {
-    return sums * products / (multiply_adds_per_lane * lanes * fill(rows * vectors)) + sums / (4 * elements_copied);
-}
-
-double cost_direct(const Problem& p, const KernelTable& isa) {
-    return with_kernels(p, isa, [&](const auto& k) {
-        const double rows = double(p.n) * double(p.output[0] * p.output[1]), columns = double(p.output[2]);
-        if (pixels_in_lanes(p, AlgorithmId::direct, k)) {
-            const double width = up(columns, k.lanes), channels = std::min<double>(group_out(p), k.tile_rows);
-            return tile_cost(rows * width * double(p.oc), reduction(p), channels, k.tile_vectors, k.lanes);
-        }
-        const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
-        const double channels = double(p.groups) * up(group_out(p), k.lanes);
-        return tile_cost(rows * columns * channels, reduction(p), std::min<double>(columns, k.tile_rows), vectors, k.lanes);
-    });
-}
-
-double cost_im2col(const Problem& p, const KernelTable& isa) {
-    return with_kernels(p, isa, [&](const auto& k) {
-        const bool first = p.layout == Layout::channels_first;
-        const double pixels = up(double(p.n * p.output_pixels()), first ? k.tile_vectors * k.lanes : 1);
-        const double channels = double(p.groups) * (first ? group_out(p) : up(group_out(p), k.lanes));
-        const double rows = first ? std::min<double>(group_out(p), k.tile_rows) : k.tile_rows;
-        return tile_cost(pixels * channels, reduction(p), rows, k.tile_vectors, k.lanes) +
-               double(p.groups) * pixels * reduction(p) / elements_copied;
-    });
-}
-
-double cost_pointwise(const Problem& p, const KernelTable& isa) {
-    return with_kernels(p, isa, [&](const auto& k) {
-        const double pixels = double(p.output_pixels());
-        if (pixels_in_lanes(p, AlgorithmId::pointwise, k))
-            return tile_cost(double(p.n) * up(pixels, k.tile_vectors * k.lanes) * double(p.oc), reduction(p),
-                             std::min<double>(group_out(p), k.tile_rows), k.tile_vectors, k.lanes);
-        const double vectors = group_out(p) <= k.lanes ? 1 : k.tile_vectors;
-        const double channels = double(p.groups) * up(group_out(p), k.lanes);
-        return 0.99 *  // of what direct costs, which reads a table of offsets on the way
-               tile_cost(double(p.n) * pixels * channels, reduction(p), std::min<double>(pixels, k.tile_rows), vectors,
-                         k.lanes);
-    });
-}
-
-template <int m>
-double cost_winograd(const Problem& p, const KernelTable& isa) {
-    return with_kernels(p, isa, [&](const auto& k) {
-        const double tiles = up(double(p.output[1]), m) / m * up(double(p.output[2]), m) / m;
-        const double in = up(double(p.ic / p.groups), k.lanes), out = up(group_out(p), k.lanes);
-        const double positions = (m + 2) * (m + 2);
-        const double multiply = positions * in * out / (multiply_adds_per_lane * k.lanes);
-        const double transforms = positions * 6 * (in + out) / (multiply_adds_per_lane * k.lanes);
-        return images(p) * tiles * (multiply + transforms);
-    });
-}
-
-double cost_depthwise(const Problem& p, const KernelTable& isa) {
-    return with_kernels(p, isa, [&](const auto& k) {
-        const double width = p.layout == Layout::channels_first
-                                 ? up(double(p.output[2]), 4 * k.lanes)
-                                 : double(p.output[2]) * up(double(p.groups), k.lanes) / double(p.groups);
-        const double rows = double(p.output[0] * p.output[1]);
-        return double(p.n * p.oc) * rows * width * (double(p.taps()) + 4) / (0.4 * multiply_adds_per_lane * k.lanes);
-    });
-}
-
-double cost_pool(const Problem& p, const KernelTable&) { return p.operations() / 1e3; }
-
 double cost_of(const Candidate& c) { return c.microseconds; }
 
 // ---- what was measured ----
@@ -162,20 +72,16 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
-        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise,
-         cost_depthwise, true},
-        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise,
-         cost_pointwise, true},
+        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise, true},
+        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise, true},
         // Not chosen by itself until one Inf or huge pixel can no longer spoil its neighbours' outputs.
         {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",
-         unsupported_winograd, cost_winograd<4>, false},
+         unsupported_winograd, false},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
-         unsupported_winograd, cost_winograd<2>, false},
-        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv,
-         cost_im2col, true},
-        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv,
-         cost_direct, true},
-        {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, cost_pool, true},
+         unsupported_winograd, false},
+        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv, true},
+        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv, true},
+        {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, true},
     };
     return list;
 }
@@ -215,7 +121,7 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa)
     Choice choice{nullptr, "", {}};
     for (const auto& a : algorithms()) {
         const std::string unsupported = a.unsupported(p);
-        choice.candidates.push_back({&a, unsupported, unsupported.empty() ? a.cost(p, isa) : 0});
+        choice.candidates.push_back({&a, unsupported, unsupported.empty() ? estimated_microseconds(p, a.id, isa) : 0});
     }
 
     if (name == "auto")

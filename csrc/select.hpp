@@ -1,15 +1,12 @@
-// Which algorithm: one list, each entry a name, what it cannot do, and what it would cost.
+// Which algorithm: one list, each entry a name and what it cannot do; the cheapest that can is chosen (cost.hpp).
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "isa.hpp"
-#include "problem.hpp"
+#include "cost.hpp"
 
 namespace fastconv {
-
-enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, pool };
 
 struct Algorithm {
     AlgorithmId id;
@@ -17,9 +14,6 @@ struct Algorithm {
     const char* summary;
     // Why it cannot do the problem, as the end of a sentence that begins with its name; empty if it can.
     std::string (*unsupported)(const Problem&);
-    // Estimated microseconds on one thread, weights packed. Never a matter of the thread count, so that the choice, and
-    // with it every bit of the result, is the same for any number of threads.
-    double (*cost)(const Problem&, const KernelTable&);
     bool automatic;  // may "auto" choose it?
 };
 
@@ -29,7 +23,7 @@ const Algorithm& algorithm_of(AlgorithmId);
 struct Candidate {
     const Algorithm* algorithm;
     std::string unsupported;
-    double microseconds;
+    double microseconds;  // estimated
 };
 
 struct Choice {

@@ -1,0 +1,150 @@
+#include "cost.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fastconv {
+namespace {
+
+// A processor that starts two vector multiply-adds and two loads a cycle and waits four cycles for a sum, as x86-64 and
+// large Arm cores of the last ten years do. The rest was fitted on an AMD EPYC (Zen 5, 2026-11): only differences between
+// the algorithms matter, not the microseconds themselves.
+constexpr double cycles_per_microsecond = 3.8e3;
+constexpr double tile_start = 40;         // cycles before and after the sums of a tile
+constexpr double transpose_vector = 5;    // to store a vector of channels as a column of pixels
+constexpr double masked_run = 30;         // to begin a run of products with lanes or pixels outside the input
+constexpr double masked_load = 1.1;       // share of a tile's time that lanes outside the input cost
+constexpr double strided_load = 1.35;     // that every other column costs
+constexpr double element_gathered = 0.6;  // cycles to copy an element of a patch
+constexpr double depthwise_vector = 1.4;  // cycles for one product of a vector
+
+double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
+
+// What the kernels of one instruction set and element type look like.
+struct TileShape {
+    double lanes;
+    const int* rows;  // of a tile so many vectors wide
+    int vectors;      // of the usual tile
+};
+
+// A product of `rows` rows of scalars and `columns` columns of vectors, `products` deep, as balanced tiles: see tile.hpp.
+// `finish` is what it costs to store one vector of sums.
+double tiles(const TileShape& s, double rows, double columns, double products, double finish) {
+    const double all = ceiling(columns, s.lanes);
+    const auto panel = [&](double vectors) {
+        const double count = ceiling(rows, s.rows[int(vectors)]), height = rows / count;
+        const double each = std::max({height * vectors / 2, (height + vectors) / 2, 4.0});
+        return count * (products * each + height * vectors * finish + tile_start);
+    };
+    if (all <= s.vectors + 1) return panel(all);
+    const double last = std::fmod(all, s.vectors) == 0 ? s.vectors : s.vectors + 1;
+    return (all - last) / s.vectors * panel(s.vectors) + panel(last);
+}
+
+// Share of an axis's taps that are inside the input, on average.
+double inside(const Problem& p, size_t axis) {
+    if (p.before[axis] == 0 && p.after[axis] == 0) return 1;
+    double taps = 0;
+    for (int64_t k = 0; k < p.kernel[axis]; ++k) {
+        const int64_t from = k * p.dilation[axis] - p.before[axis];  // of the first output; the last lies before the end
+        const int64_t first = from < 0 ? (-from + p.stride[axis] - 1) / p.stride[axis] : 0;
+        const int64_t end = p.input[axis] > from ? (p.input[axis] - from + p.stride[axis] - 1) / p.stride[axis] : 0;
+        taps += double(std::max<int64_t>(std::min(end, p.output[axis]) - first, 0));
+    }
+    return taps / double(std::max<int64_t>(p.kernel[axis] * p.output[axis], 1));
+}
+
+double group_in(const Problem& p) { return double(p.ic / p.groups); }
+double group_out(const Problem& p) { return double(p.oc / p.groups); }
+double images(const Problem& p) { return double(p.n) * double(p.groups); }
+double pixels(const Problem& p) { return double(p.output_pixels()); }
+double products(const Problem& p) { return group_in(p) * double(p.taps()); }
+bool channels_first(const Problem& p) { return p.layout == Layout::channels_first; }
+
+double direct_channel_lanes(const Problem& p, const TileShape& s) {
+    const double rows = double(p.output[0] * p.output[1]), sum = products(p) * inside(p, 0) * inside(p, 1) * inside(p, 2);
+    const double runs = p.padded() ? 2 * double(p.kernel[0] * p.kernel[2]) * masked_run : 0;  // the tiles at both ends
+    return images(p) * rows *
+           (tiles(s, double(p.output[2]), group_out(p), sum, channels_first(p) ? transpose_vector : 1) +
+            runs * ceiling(group_out(p), s.vectors * s.lanes));
+}
+
+double direct_pixel_lanes(const Problem& p, const TileShape& s) {
+    const double rows = double(p.output[0] * p.output[1]), sum = products(p) * inside(p, 0) * inside(p, 1);
+    const double runs = p.padded() ? 2 * double(p.kernel[0] * p.kernel[2]) * masked_run : 0;
+    const double width = double(p.output[2]), wide = s.vectors * s.lanes;
+    const double masked = p.padded() || std::fmod(width, wide) != 0 ? std::min(1.0, 2 * wide / width) : 0;
+    const double slower = (1 + (masked_load - 1) * masked) * (p.stride[2] == 2 ? strided_load : 1);
+    return images(p) * rows *
+           (tiles(s, group_out(p), width, sum * slower, 1) + runs * ceiling(group_out(p), s.rows[s.vectors]));
+}
+
+double pointwise_channel_lanes(const Problem& p, const TileShape& s) {
+    return images(p) * tiles(s, pixels(p), group_out(p), products(p), channels_first(p) ? transpose_vector : 1);
+}
+
+double pointwise_pixel_lanes(const Problem& p, const TileShape& s) {
+    return images(p) * tiles(s, group_out(p), pixels(p), products(p), 1);
+}
+
+double im2col(const Problem& p, const TileShape& s) {
+    const double all = double(p.n) * pixels(p), gather = all * products(p) * element_gathered;
+    const double multiply = channels_first(p) ? tiles(s, group_out(p), all, products(p), 2)
+                                              : tiles(s, all, group_out(p), products(p), 1);
+    return double(p.groups) * (multiply + gather);
+}
+
+double winograd(const Problem& p, const TileShape& s, double m) {
+    const double count = ceiling(double(p.output[1]), m) * ceiling(double(p.output[2]), m), positions = (m + 2) * (m + 2);
+    const double vectors = ceiling(group_in(p), s.lanes) + ceiling(group_out(p), s.lanes);
+    return images(p) * (positions * tiles(s, count, group_out(p), group_in(p), 1) + count * positions * 6 * vectors);
+}
+
+double depthwise(const Problem& p, const TileShape& s) {
+    const double width = channels_first(p) ? ceiling(double(p.output[2]), 4 * s.lanes) * 4
+                                           : double(p.output[2]) * ceiling(double(p.groups), s.lanes) / double(p.groups);
+    return double(p.n * p.oc) * double(p.output[0] * p.output[1]) * width * (double(p.taps()) + 4) * depthwise_vector;
+}
+
+template <class T>
+TileShape shape_of(const Kernels<T>& k) {
+    return {double(k.lanes), k.rows, k.tile_vectors};
+}
+TileShape shape_of(const Problem& p, const KernelTable& isa) {
+    return p.dtype == DType::f32 ? shape_of(isa.f32) : shape_of(isa.f64);
+}
+
+double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    const TileShape s = shape_of(p, isa);
+    const bool pixel_lanes = pixels_in_lanes(p, id, isa);
+    switch (id) {
+        case AlgorithmId::direct: return pixel_lanes ? direct_pixel_lanes(p, s) : direct_channel_lanes(p, s);
+        case AlgorithmId::pointwise:  // before direct where both would do the same: it reads no table of offsets
+            return 0.99 * (pixel_lanes ? pointwise_pixel_lanes(p, s) : pointwise_channel_lanes(p, s));
+        case AlgorithmId::im2col: return im2col(p, s);
+        case AlgorithmId::winograd2: return winograd(p, s, 2);
+        case AlgorithmId::winograd4: return winograd(p, s, 4);
+        case AlgorithmId::depthwise: return depthwise(p, s);
+        case AlgorithmId::pool: return p.operations();
+    }
+    return 0;
+}
+
+}  // namespace
+
+double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    return cycles(p, id, isa) / cycles_per_microsecond;
+}
+
+bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    if (!channels_first(p)) return false;
+    const TileShape s = shape_of(p, isa);
+    switch (id) {
+        case AlgorithmId::im2col: return true;
+        case AlgorithmId::pointwise: return pointwise_pixel_lanes(p, s) < pointwise_channel_lanes(p, s);
+        case AlgorithmId::direct: return p.stride[2] <= 2 && direct_pixel_lanes(p, s) < direct_channel_lanes(p, s);
+        default: return false;
+    }
+}
+
+}  // namespace fastconv
