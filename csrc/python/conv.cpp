@@ -195,14 +195,22 @@ class PreparedConv {
     }
 
     std::shared_ptr<const PackedWeights> pack(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+        // The order of packed weights can depend on the input's extents, and so can what weights that are not finite do.
+        const bool pixel_lanes = p.dtype == DType::f32 ? pixels_in_lanes(p, id, isa.f32) : pixels_in_lanes(p, id, isa.f64);
+        const auto fits = [&](const Packed& known) {
+            const AlgorithmId used = spoiled_by_weights(p, id, known.weights->finite) ? AlgorithmId::direct : id;
+            return known.asked == id && known.pixel_lanes == pixel_lanes && known.weights->isa == &isa &&
+                   known.weights->algorithm == used;
+        };
         for (const auto& known : packed_)
-            if (known.asked == id && known.weights->isa == &isa) return known.weights;
-        packed_.push_back({id, pack_weights(p, id, isa, weight_view(p, weight_.data()))});
+            if (fits(known)) return known.weights;
+        packed_.push_back({id, pixel_lanes, pack_weights(p, id, isa, weight_view(p, weight_.data()))});
         return packed_.back().weights;
     }
 
     struct Packed {
         AlgorithmId asked;
+        bool pixel_lanes;
         std::shared_ptr<const PackedWeights> weights;
     };
     static constexpr size_t most_plans = 16;
