@@ -22,23 +22,30 @@ bool is_sequence(py::handle value) {
     return PySequence_Check(value.ptr()) && !py::isinstance<py::str>(value) && !py::isinstance<py::bytes>(value);
 }
 
-// The integer of an object that is one (an int or NumPy integer, not a bool), if it is.
-std::optional<int64_t> index_of(py::handle value, const char* name) {
-    py::object number;
-    py::handle source = value;
-    if (!PyLong_CheckExact(value.ptr())) {
-        if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr())) return std::nullopt;
-        number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-        if (!number) {  // an array of several elements has the slot too
-            PyErr_Clear();
-            return std::nullopt;
-        }
-        source = number;
-    }
+// The integer that an int of Python's is, `value` being what the caller gave.
+int64_t int_value(py::handle integer, py::handle value, const char* name) {
     int overflow = 0;
-    const long long result = PyLong_AsLongLongAndOverflow(source.ptr(), &overflow);
+    const long long result = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
     if (overflow) value_error(name, value, "an integer of at most 64 bits");
     return result;
+}
+
+// The integer of an object other than an int that has one (a NumPy integer, not a bool).
+std::optional<int64_t> converted_index(py::handle value, const char* name) {
+    if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr())) return std::nullopt;
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!number) {  // an array of several elements has the slot too
+        PyErr_Clear();
+        return std::nullopt;
+    }
+    return int_value(number, value, name);
+}
+
+// The integer of an object that is one, if it is. Small, so that it is compiled into its callers: nearly every argument is
+// an int.
+inline std::optional<int64_t> index_of(py::handle value, const char* name) {
+    if (PyLong_CheckExact(value.ptr())) return int_value(value, value, name);
+    return converted_index(value, name);
 }
 
 std::string count_text(int rank, const char* what) { return std::to_string(rank) + " " + what + (rank == 1 ? "" : "s"); }

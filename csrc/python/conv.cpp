@@ -8,11 +8,19 @@
 namespace fastconv {
 namespace {
 
-std::shared_ptr<const ConvPlan> plan_of(const PlanKey& key) {
-    static Recent<PlanKey, ConvPlan> recent;
+struct Planned {
+    Problem problem;
+    ConvPlan plan;
+};
+
+// The key's problem is not complete: what completes and checks it is remembered with its plan.
+std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
+    static Recent<PlanKey, Planned> recent;
     const auto make = [&] {
-        const Choice choice = choose(key.problem, key.method, *key.isa);
-        return std::make_shared<const ConvPlan>(key.problem, choice.algorithm->id, *key.isa, key.threads);
+        Problem p = key.problem;
+        complete(p);
+        const Choice choice = choose(p, key.method, *key.isa);
+        return std::make_shared<const Planned>(Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads)});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }
@@ -30,9 +38,8 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     c.problem.activation = activation_of(activation);
     bool batched;
     const std::string_view asked = text(algorithm, "algorithm");
-    const PlanKey key{c.on(shape_of(x), batched), std::string(asked)};
-    const Problem& p = key.problem;
-    const auto plan = plan_of(key);
+    const auto planned = plan_of({c.on(shape_of(x), batched), std::string(asked)});
+    const Problem& p = planned->problem;
 
     const Shape shape = without_batch(p.output_shape(), batched);
     py::array y = output_array(out, shape, dtype, {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
@@ -40,7 +47,7 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
     void* y_data = y.mutable_data();
-    compute(p.operations(), [&] { plan->run(x_native.data(), weight_view(p, w_native.data()), b_data, y_data); });
+    compute(p.operations(), [&] { planned->plan.run(x_native.data(), weight_view(p, w_native.data()), b_data, y_data); });
     return y;
 }
 
@@ -52,7 +59,7 @@ void register_conv(py::module_& m) {
                                   py::handle padding, py::handle dilation, py::handle groups, py::handle layout) {
         const Convolution c = convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);
         bool batched;
-        const Problem p = c.on(shape(input_shape, "input"), batched);
+        const Problem p = c.complete_on(shape(input_shape, "input"), batched);
         return to_tuple(without_batch(p.output_shape(), batched));
     });
 }

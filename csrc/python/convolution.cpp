@@ -12,6 +12,11 @@ Problem Convolution::on(const Shape& input, bool& batched) const {
                               std::to_string(problem.ic) + " for weight of shape " + to_string(problem.weight_shape()) +
                               " with groups=" + std::to_string(problem.groups));
     padding.apply(p);
+    return p;
+}
+
+Problem Convolution::complete_on(const Shape& input, bool& batched) const {
+    Problem p = on(input, batched);
     complete(p);
     return p;
 }

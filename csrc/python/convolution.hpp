@@ -13,8 +13,9 @@ struct Convolution {
     Padding padding;
     std::string algorithm = "auto";
 
-    // The problem on an input of this shape, checked and complete.
+    // The problem on an input of this shape, not complete()d yet.
     Problem on(const Shape& input, bool& batched) const;
+    Problem complete_on(const Shape& input, bool& batched) const;
 };
 
 Convolution convolution(py::handle rank, const Shape& weight, py::handle stride, py::handle padding, py::handle dilation,

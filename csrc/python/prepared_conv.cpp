@@ -58,7 +58,7 @@ py::object PreparedConv::explain(py::handle input_shape) {
 
 py::object PreparedConv::output_shape(py::handle input_shape) const {
     bool batched;
-    const Problem p = convolution_.on(shape(input_shape, "input_shape"), batched);
+    const Problem p = convolution_.complete_on(shape(input_shape, "input_shape"), batched);
     return to_tuple(without_batch(p.output_shape(), batched));
 }
 
@@ -79,7 +79,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepared_for(const S
 
 std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& key) {
     bool batched;
-    const Problem p = convolution_.on(key.input, batched);
+    const Problem p = convolution_.complete_on(key.input, batched);
     Choice choice = choose(p, convolution_.algorithm, *key.isa);
     auto weights = pack(p, choice.algorithm->id, *key.isa);
     if (weights->algorithm != choice.algorithm->id) {
