@@ -17,22 +17,30 @@ class Buffer {
     Buffer() = default;
     explicit Buffer(int64_t bytes) : size_(round_up(bytes, alignment)) {
         if (size_ == 0) return;
-        data_ = std::aligned_alloc(alignment, size_t(size_));
-        if (!data_) throw std::bad_alloc();
+        // Aligned here: glibc's aligned_alloc does not reuse small blocks the fast way that malloc does.
+        block_ = std::malloc(size_t(size_ + alignment));
+        if (!block_) throw std::bad_alloc();
+        data_ = reinterpret_cast<void*>(round_up(reinterpret_cast<intptr_t>(block_), alignment));
     }
-    Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Buffer(Buffer&& other) noexcept { swap(other); }
     Buffer& operator=(Buffer&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
+        swap(other);
         return *this;
     }
-    ~Buffer() { std::free(data_); }
+    ~Buffer() { std::free(block_); }
 
     void* data() const { return data_; }
     int64_t size() const { return size_; }
 
    private:
-    void* data_ = nullptr;
+    void swap(Buffer& other) {
+        std::swap(block_, other.block_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+    }
+
+    void* block_ = nullptr;  // what malloc gave
+    void* data_ = nullptr;   // the first aligned address within
     int64_t size_ = 0;
 };
 

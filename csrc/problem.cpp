@@ -20,7 +20,7 @@ std::string padding_text(const Problem& p) {
 Shape with_channels(const Problem& p, int64_t channels, const Axes& axes) {
     Shape shape{p.n};
     if (p.layout == Layout::channels_first) shape.push_back(channels);
-    shape.insert(shape.end(), axes.end() - p.rank, axes.end());
+    shape.append(axes.end() - p.rank, axes.end());
     if (p.layout == Layout::channels_last) shape.push_back(channels);
     return shape;
 }
@@ -88,12 +88,14 @@ Shape Problem::input_shape() const { return with_channels(*this, ic, input); }
 Shape Problem::output_shape() const { return with_channels(*this, oc, output); }
 
 Shape Problem::weight_shape() const {
-    const Shape extents(kernel.end() - rank, kernel.end());
-    Shape shape = extents;
-    if (layout == Layout::channels_first)
-        shape.insert(shape.begin(), {oc, ic / groups});
-    else
-        shape.insert(shape.end(), {ic / groups, oc});
+    if (layout == Layout::channels_first) {
+        Shape shape{oc, ic / groups};
+        shape.append(kernel.end() - rank, kernel.end());
+        return shape;
+    }
+    Shape shape(kernel.end() - rank, kernel.end());
+    shape.push_back(ic / groups);
+    shape.push_back(oc);
     return shape;
 }
 

@@ -1,18 +1,57 @@
 // What is asked: extents, windows, layout, element type, epilogue. No pointers, no algorithm, nothing of the machine.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "kernels/args.hpp"
 
 namespace fastconv {
 
 using Axes = std::array<int64_t, 3>;  // depth, height, width; a 1-D or 2-D problem has extents of one in front
-using Shape = std::vector<int64_t>;
+
+// The extents of an array. There are never more than NumPy allows, so that they need no memory of their own.
+class Shape {
+   public:
+    static constexpr size_t most = 64;
+
+    Shape() = default;
+    Shape(std::initializer_list<int64_t> extents) : Shape(extents.begin(), extents.end()) {}
+    template <class Iterator>
+    Shape(Iterator begin, Iterator end) {
+        append(begin, end);
+    }
+    Shape(const Shape& other) : Shape(other.begin(), other.end()) {}  // of 64 extents seldom more than five are in use
+    Shape& operator=(const Shape& other) {
+        size_ = other.size_;
+        std::copy(other.begin(), other.end(), extents_);
+        return *this;
+    }
+
+    void push_back(int64_t extent) { extents_[size_++] = extent; }
+    template <class Iterator>
+    void append(Iterator begin, Iterator end) {
+        for (; begin != end; ++begin) push_back(*begin);
+    }
+
+    size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
+    int64_t& operator[](size_t i) { return extents_[i]; }
+    int64_t operator[](size_t i) const { return extents_[i]; }
+    int64_t& back() { return extents_[size_ - 1]; }
+    int64_t back() const { return extents_[size_ - 1]; }
+    const int64_t* begin() const { return extents_; }
+    const int64_t* end() const { return extents_ + size_; }
+    bool operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+
+   private:
+    size_t size_ = 0;
+    int64_t extents_[most];
+};
 
 enum class Op { conv, max_pool, avg_pool };
 enum class Layout { channels_first, channels_last };

@@ -236,6 +236,30 @@ def test_activation(name: str, activation: Any, isa: str) -> None:
     )
 
 
+def check_extents(weight: Any, extents: list[int], **kwargs: Any) -> None:
+    """One prepared object on images of several extents, in turn and again, gives what the function gives."""
+    conv = fastconv.Conv2d(weight, **kwargs)
+    for extent in (*extents, *extents):
+        x = np.random.default_rng(extent).standard_normal((1, weight.shape[1], extent, extent))
+        x = x.astype(weight.dtype)
+        np.testing.assert_array_equal(conv(x), fastconv.conv2d(x, weight, **kwargs), err_msg=str(extent))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm", ["auto", "pointwise", "im2col", "direct"])
+def test_weights_packed_for_another_extent(algorithm: str, dtype: Any, isa: str) -> None:
+    """1x1 weights are packed in one order for many pixels and in another for few."""
+    weight = np.random.default_rng(13).standard_normal((40, 24, 1, 1)).astype(dtype)
+    check_extents(weight, [16, 5, 7, 8], algorithm=algorithm)
+
+
+def test_infinite_weights_packed_for_another_extent() -> None:
+    """Padding "same" is none for some extents, and infinite weights must not meet that of the others."""
+    weight = np.random.default_rng(14).standard_normal((40, 24, 3, 3))
+    weight[0, 0, 0, 0] = np.inf
+    check_extents(weight, [9, 8], padding="same", stride=3, algorithm="im2col")
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_no_channels(layout: str) -> None:
     """A sum over no channels is its bias; no output channels are no output."""

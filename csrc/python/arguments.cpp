@@ -22,18 +22,30 @@ bool is_sequence(py::handle value) {
     return PySequence_Check(value.ptr()) && !py::isinstance<py::str>(value) && !py::isinstance<py::bytes>(value);
 }
 
-// The integer of an object that is one (an int or NumPy integer, not a bool), if it is.
-std::optional<int64_t> index_of(py::handle value, const char* name) {
+// The integer that an int of Python's is, `value` being what the caller gave.
+int64_t int_value(py::handle integer, py::handle value, const char* name) {
+    int overflow = 0;
+    const long long result = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
+    if (overflow) value_error(name, value, "an integer of at most 64 bits");
+    return result;
+}
+
+// The integer of an object other than an int that has one (a NumPy integer, not a bool).
+std::optional<int64_t> converted_index(py::handle value, const char* name) {
     if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr())) return std::nullopt;
     const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
     if (!number) {  // an array of several elements has the slot too
         PyErr_Clear();
         return std::nullopt;
     }
-    int overflow = 0;
-    const long long result = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
-    if (overflow) value_error(name, value, "an integer of at most 64 bits");
-    return result;
+    return int_value(number, value, name);
+}
+
+// The integer of an object that is one, if it is. Small, so that it is compiled into its callers: nearly every argument is
+// an int.
+inline std::optional<int64_t> index_of(py::handle value, const char* name) {
+    if (PyLong_CheckExact(value.ptr())) return int_value(value, value, name);
+    return converted_index(value, name);
 }
 
 std::string count_text(int rank, const char* what) { return std::to_string(rank) + " " + what + (rank == 1 ? "" : "s"); }
@@ -77,9 +89,15 @@ double real(py::handle value, const char* name) {
     return v;
 }
 
-std::string text(py::handle value, const char* name) {
+std::string_view text(py::handle value, const char* name) {
     if (!py::isinstance<py::str>(value)) type_error(name, value, "a string");
-    return value.cast<std::string>();
+    Py_ssize_t size = 0;
+    const char* characters = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+    if (!characters) {
+        PyErr_Clear();
+        value_error(name, value, "a string without lone surrogates");
+    }
+    return {characters, size_t(size)};
 }
 
 Shape shape(py::handle value, const char* name) {
@@ -89,6 +107,7 @@ Shape shape(py::handle value, const char* name) {
         const auto i = index_of(item, name);
         if (!i) type_error(name, value, "a sequence of integers");
         if (*i < 0) value_error(name, value, "extents that are not negative");
+        if (result.size() == Shape::most) value_error(name, value, "at most " + count_text(Shape::most, "extent"));
         result.push_back(*i);
     }
     return result;
@@ -106,22 +125,29 @@ Axes axes(py::handle value, int rank, const char* name) {
         std::fill(result.end() - rank, result.end(), *i);
         return result;
     }
-    const std::string expected = "an integer or a sequence of " + count_text(rank, "integer");
-    if (!is_sequence(value)) type_error(name, value, expected);
+    const auto expected = [&] { return "an integer or a sequence of " + count_text(rank, "integer"); };
+    if (!is_sequence(value)) type_error(name, value, expected());
     const auto items = py::reinterpret_borrow<py::sequence>(value);
-    if (items.size() != size_t(rank)) value_error(name, value, expected);
+    if (items.size() != size_t(rank)) value_error(name, value, expected());
     for (int i = 0; i < rank; ++i) {
         const auto item = index_of(items[size_t(i)], name);
-        if (!item) type_error(name, value, expected);
+        if (!item) type_error(name, value, expected());
         result[size_t(3 - rank + i)] = *item;
     }
     return result;
 }
 
+Axes positive_axes(py::handle value, int rank, const char* name) {
+    const Axes result = axes(value, rank, name);
+    for (const int64_t n : result)
+        if (n < 1) value_error(name, value, "positive integers");
+    return result;
+}
+
 Layout layout_of(py::handle value, int rank) {
-    const std::string name = text(value, "layout");
+    const std::string_view name = text(value, "layout");
     struct Name {
-        const char* text;
+        std::string_view text;
         int rank;  // 0: any
         Layout layout;
     };
@@ -130,12 +156,12 @@ Layout layout_of(py::handle value, int rank) {
         {"NLC", 1, Layout::channels_last},    {"NCW", 1, Layout::channels_first},  {"NWC", 1, Layout::channels_last},
         {"NCDHW", 3, Layout::channels_first}, {"NDHWC", 3, Layout::channels_last},
     };
+    const auto fits = [&](const Name& n) { return n.rank == 0 || n.rank == rank; };
+    for (const auto& n : names)
+        if (fits(n) && name == n.text) return n.layout;
     std::string known;
-    for (const auto& n : names) {
-        if (n.rank != 0 && n.rank != rank) continue;
-        if (name == n.text) return n.layout;
-        known += (known.empty() ? "'" : ", '") + std::string(n.text) + "'";
-    }
+    for (const auto& n : names)
+        if (fits(n)) known += (known.empty() ? "'" : ", '") + std::string(n.text) + "'";
     value_error("layout", value, "one of " + known);
 }
 
@@ -145,7 +171,7 @@ ActivationSpec activation_of(py::handle value) {
     if (value.is_none()) return {};
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (py::isinstance<py::str>(value)) {
-        if (const auto named = activation_named(value.cast<std::string>())) return *named;
+        if (const auto named = activation_named(std::string(text(value, "activation")))) return *named;
         value_error("activation", value, expected);
     }
     if (!is_sequence(value)) type_error("activation", value, expected);
@@ -166,31 +192,34 @@ void Padding::apply(Problem& p) const {
 }
 
 Padding padding_of(py::handle value, int rank) {
-    const std::string expected = "an integer, " + count_text(rank, "integer") + " or (before, after) pair" +
-                                 (rank == 1 ? "" : "s") + ", 'valid' or 'same'";
+    const auto expected = [&] {
+        return "an integer, " + count_text(rank, "integer") + " or (before, after) pair" + (rank == 1 ? "" : "s") +
+               ", 'valid' or 'same'";
+    };
     Padding padding;
     if (py::isinstance<py::str>(value)) {
-        const std::string name = value.cast<std::string>();
-        if (name != "same" && name != "valid") value_error("padding", value, expected);
+        const std::string_view name = text(value, "padding");
+        if (name != "same" && name != "valid") value_error("padding", value, expected());
         padding.same = name == "same";
         return padding;
     }
-    const bool pairs = is_sequence(value) && PySequence_Size(value.ptr()) == rank &&
-                       is_sequence(py::reinterpret_borrow<py::sequence>(value)[0]);
+    const bool one_for_all = index_of(value, "padding").has_value();
+    if (!one_for_all && !is_sequence(value)) type_error("padding", value, expected());
+    const bool pairs =
+        !one_for_all && PySequence_Size(value.ptr()) == rank && is_sequence(py::reinterpret_borrow<py::sequence>(value)[0]);
     if (pairs) {
         const auto items = py::reinterpret_borrow<py::sequence>(value);
         for (int i = 0; i < rank; ++i) {
             const py::object item = items[size_t(i)];
-            if (!is_sequence(item)) type_error("padding", value, expected);
+            if (!is_sequence(item)) type_error("padding", value, expected());
             const auto pair = py::reinterpret_borrow<py::sequence>(item);
-            if (pair.size() != 2) value_error("padding", value, expected);
+            if (pair.size() != 2) value_error("padding", value, expected());
             const auto before = index_of(pair[0], "padding"), after = index_of(pair[1], "padding");
-            if (!before || !after) type_error("padding", value, expected);
+            if (!before || !after) type_error("padding", value, expected());
             padding.before[size_t(3 - rank + i)] = *before;
             padding.after[size_t(3 - rank + i)] = *after;
         }
     } else {
-        if (!is_sequence(value) && !index_of(value, "padding")) type_error("padding", value, expected);
         const Axes both = axes(value, rank, "padding");
         std::copy(both.end() - rank, both.end(), padding.before.end() - rank);
         padding.after = padding.before;
@@ -210,10 +239,27 @@ py::array array_of(py::handle value, const char* name) {
     }
 }
 
+namespace {
+
+const auto& descriptor(const py::array& a) {
+    return *py::detail::array_descriptor_proxy(py::detail::array_proxy(a.ptr())->descr);
+}
+
+int type_number(DType t) { return t == DType::f32 ? py::detail::npy_api::NPY_FLOAT_ : py::detail::npy_api::NPY_DOUBLE_; }
+
+bool is_native(const py::array& a, DType t) {
+    return descriptor(a).type_num == type_number(t) && descriptor(a).byteorder == '=';
+}
+
+bool is_plain(const py::array& a) { return (a.flags() & required_flags) == required_flags; }
+
+}  // namespace
+
 DType dtype_of(const py::array& a, const char* name) {
+    for (const DType t : {DType::f32, DType::f64})
+        if (descriptor(a).type_num == type_number(t)) return t;
     const py::dtype t = a.dtype();
-    if (t.kind() == 'f' && t.itemsize() == 4) return DType::f32;
-    if (t.kind() == 'f' && t.itemsize() == 8) return DType::f64;
+    if (t.kind() == 'f' && t.itemsize() == 8) return DType::f64;  // a long double of a platform where it is no longer
     throw py::type_error(std::string(name) + ": dtype " + py::str(t).cast<std::string>() +
                          " is not supported, expected float32 or float64");
 }
@@ -227,6 +273,7 @@ void check_dtype(const py::array& a, const char* name, DType expected, const cha
 Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
 
 py::array native(const py::array& a, DType t) {
+    if (is_native(a, t) && is_plain(a)) return a;
     constexpr int flags = required_flags | int(py::array::forcecast);
     py::array result =
         t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a)) : py::array(py::array_t<double, flags>::ensure(a));
@@ -248,10 +295,7 @@ bool apply_input_shape(Problem& p, const Shape& input) {
     return batched;
 }
 
-Shape without_batch(Shape s, bool batched) {
-    if (!batched) s.erase(s.begin());
-    return s;
-}
+Shape without_batch(const Shape& s, bool batched) { return Shape(s.begin() + !batched, s.end()); }
 
 py::tuple to_tuple(const Shape& s) {
     py::tuple t(s.size());
@@ -259,9 +303,19 @@ py::tuple to_tuple(const Shape& s) {
     return t;
 }
 
-namespace {
+py::dtype numpy_dtype(DType t) { return py::dtype(type_number(t)); }
 
-py::dtype numpy_dtype(DType t) { return t == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>(); }
+py::array new_array(const Shape& shape, py::dtype dtype) {
+    Py_intptr_t extents[Shape::most];
+    std::copy(shape.begin(), shape.end(), extents);
+    const auto& numpy = py::detail::npy_api::get();
+    PyObject* array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), int(shape.size()), extents,
+                                                  nullptr, nullptr, 0, nullptr);
+    if (!array) throw py::error_already_set();
+    return py::reinterpret_steal<py::array>(array);
+}
+
+namespace {
 
 // The lowest and one past the highest address of an array's elements.
 std::pair<const char*, const char*> extent(const py::array& a) {
@@ -279,30 +333,29 @@ bool overlap(const py::array& a, const py::array& b) {
 
 }  // namespace
 
-py::array output_array(py::handle out, const Shape& shape, DType dtype, const std::vector<Input>& inputs) {
-    if (out.is_none()) return py::array(numpy_dtype(dtype), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+py::array output_array(py::handle out, const Shape& shape, DType dtype, std::initializer_list<Input> inputs) {
+    if (out.is_none()) return new_array(shape, numpy_dtype(dtype));
     if (!py::isinstance<py::array>(out)) type_error("out", out, "an ndarray or None");
     const auto a = py::reinterpret_borrow<py::array>(out);
     const std::string name = "out: ";
-    if (!a.dtype().is(numpy_dtype(dtype)) && !a.dtype().equal(numpy_dtype(dtype)))
+    if (!is_native(a, dtype) && !a.dtype().equal(numpy_dtype(dtype)))
         throw py::type_error(name + "dtype " + py::str(py::object(a.attr("dtype")).attr("str")).cast<std::string>() +
                              ", expected native " + to_string(dtype));
     if (shape_of(a) != shape)
         throw py::value_error(name + "shape " + to_string(shape_of(a)) + ", expected " + to_string(shape));
     if (!a.writeable()) throw py::value_error(name + "the array is read-only, expected one that can be written to");
-    if ((a.flags() & required_flags) != required_flags) {
+    if (!is_plain(a)) {
         const Shape strides(a.strides(), a.strides() + a.ndim());
         throw py::value_error(name + "strides " + to_string(strides) + ", expected a C-contiguous, aligned array");
     }
     for (const auto& input : inputs)
-        if (overlap(a, *input.array))
+        if (input.array && overlap(a, *input.array))
             throw py::value_error(name + "the array overlaps " + input.name + ", expected memory of its own");
     return a;
 }
 
-void compute(double operations, const std::function<void()>& f) {
-    constexpr double lock_is_cheaper = 2e5, worth_interrupting = 1e8;
-    if (operations < lock_is_cheaper) return f();
+void compute_unlocked(double operations, const std::function<void()>& f) {
+    constexpr double worth_interrupting = 1e8;
     try {
         const py::gil_scoped_release release;
         if (operations < worth_interrupting) return f();

@@ -7,8 +7,9 @@
 #include <pybind11/pybind11.h>
 
 #include <functional>
+#include <initializer_list>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "../problem.hpp"
 
@@ -23,11 +24,12 @@ int64_t integer(py::handle value, const char* name);
 bool boolean(py::handle value, const char* name);
 int64_t positive_integer(py::handle value, const char* name);
 double real(py::handle value, const char* name);
-std::string text(py::handle value, const char* name);
-Shape shape(py::handle value, const char* name);  // a sequence of non-negative integers
+std::string_view text(py::handle value, const char* name);  // lives as long as the value
+Shape shape(py::handle value, const char* name);            // a sequence of non-negative integers
 
 int rank_of(py::handle value);
 Axes axes(py::handle value, int rank, const char* name);  // one integer for all, or one for each
+Axes positive_axes(py::handle value, int rank, const char* name);
 Layout layout_of(py::handle value, int rank);
 ActivationSpec activation_of(py::handle value);
 
@@ -50,22 +52,33 @@ py::array native(const py::array&, DType);
 
 // Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
 bool apply_input_shape(Problem&, const Shape& input);
-Shape without_batch(Shape, bool batched);
+Shape without_batch(const Shape&, bool batched);
+
+py::dtype numpy_dtype(DType);
+py::array new_array(const Shape&, py::dtype);
 
 struct Input {
     const char* name;
-    const py::array* array;
+    const py::array* array;  // null if it was not given
 };
 // `out` if it was given and can hold the result, else a new array.
-py::array output_array(py::handle out, const Shape&, DType, const std::vector<Input>& inputs);
+py::array output_array(py::handle out, const Shape&, DType, std::initializer_list<Input>);
 
-// Runs f with the interpreter's lock released, unless it is so short that the lock costs more than it gives. Long calls
-// can be interrupted from the keyboard.
-void compute(double operations, const std::function<void()>& f);
+// Runs f with the interpreter's lock released. Calls long enough can be interrupted from the keyboard.
+void compute_unlocked(double operations, const std::function<void()>& f);
+
+// Runs f, so short that the lock costs more than it gives with the lock held.
+template <class F>
+void compute(double operations, const F& f) {
+    constexpr double lock_is_cheaper = 2e5;
+    if (operations < lock_is_cheaper) return f();
+    compute_unlocked(operations, f);
+}
 
 py::tuple to_tuple(const Shape&);
 
 void register_conv(py::module_&);
+void register_conv_type(py::module_&);
 void register_pool(py::module_&);
 void register_elementwise(py::module_&);
 void register_problem(py::module_&);

@@ -1,6 +1,9 @@
 // The fully connected layer, activation functions, softmax.
+#include <optional>
+
 #include "../operators.hpp"
 #include "arguments.hpp"
+#include "function.hpp"
 
 namespace fastconv {
 namespace {
@@ -29,7 +32,7 @@ T* mutable_data(const py::array& a) {
     return const_cast<T*>(data<T>(a));
 }
 
-py::array linear(py::handle input, py::handle weight, py::handle bias, py::handle activation, py::handle out) {
+py::object linear(py::handle input, py::handle weight, py::handle bias, py::handle activation, py::handle out) {
     const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
     const DType dtype = dtype_of(x, "input");
     check_dtype(w, "weight", dtype, "input");
@@ -39,15 +42,13 @@ py::array linear(py::handle input, py::handle weight, py::handle bias, py::handl
     if (xs.empty() || xs.back() != ws[1])
         throw py::value_error("input: shape " + to_string(xs) + ", expected a last axis of " + std::to_string(ws[1]) +
                               " for weight of shape " + to_string(ws));
-    std::vector<Input> inputs{{"input", &x}, {"weight", &w}};
-    py::array b;
+    std::optional<py::array> b;
     if (!bias.is_none()) {
         b = array_of(bias, "bias");
-        check_dtype(b, "bias", dtype, "input");
-        if (shape_of(b) != Shape{ws[0]})
-            throw py::value_error("bias: shape " + to_string(shape_of(b)) + ", expected " + to_string(Shape{ws[0]}) +
+        check_dtype(*b, "bias", dtype, "input");
+        if (shape_of(*b) != Shape{ws[0]})
+            throw py::value_error("bias: shape " + to_string(shape_of(*b)) + ", expected " + to_string(Shape{ws[0]}) +
                                   " for weight of shape " + to_string(ws));
-        inputs.push_back({"bias", &b});
     }
     const ActivationSpec spec = activation_of(activation);
     Shape ys = xs;
@@ -55,14 +56,14 @@ py::array linear(py::handle input, py::handle weight, py::handle bias, py::handl
     if (!addressable(ys, sizeof(double)))
         throw py::value_error("weight: shape " + to_string(ws) + ", expected a result whose size fits into 64 bits");
 
-    const py::array y = output_array(out, ys, dtype, inputs);
+    const py::array y = output_array(out, ys, dtype, {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
-    const py::array b_native = bias.is_none() ? py::array() : native(b, dtype);
+    const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const int64_t rows = extents(xs, 0, xs.size() - 1);
     compute(2.0 * double(rows) * double(ws[0]) * double(ws[1]), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_linear<T>(data<T>(x_native), data<T>(w_native), bias.is_none() ? nullptr : data<T>(b_native),
-                          mutable_data<T>(y), rows, ws[1], ws[0], spec);
+            run_linear<T>(data<T>(x_native), data<T>(w_native), b_native ? data<T>(*b_native) : nullptr, mutable_data<T>(y),
+                          rows, ws[1], ws[0], spec);
         });
     });
     return y;
@@ -70,7 +71,7 @@ py::array linear(py::handle input, py::handle weight, py::handle bias, py::handl
 
 constexpr double operations_per_element = 20;
 
-py::array activate(py::handle name, py::handle input, py::handle parameter, py::handle out) {
+py::object activate(py::handle name, py::handle input, py::handle parameter, py::handle out) {
     ActivationSpec spec = activation_of(name);
     if (spec.kind == Activation::leaky_relu) spec.low = real(parameter, "negative_slope");
     const py::array x = array_of(input, "x");
@@ -83,7 +84,7 @@ py::array activate(py::handle name, py::handle input, py::handle parameter, py::
     return y;
 }
 
-py::array softmax(py::handle input, py::handle axis, py::handle out) {
+py::object softmax(py::handle input, py::handle axis, py::handle out) {
     const py::array x = array_of(input, "x");
     const DType dtype = dtype_of(x, "x");
     const Shape s = shape_of(x);
@@ -105,9 +106,9 @@ py::array softmax(py::handle input, py::handle axis, py::handle out) {
 }  // namespace
 
 void register_elementwise(py::module_& m) {
-    m.def("linear", &linear);
-    m.def("activate", &activate);
-    m.def("softmax", &softmax);
+    define<&linear>(m, "linear");
+    define<&activate>(m, "activate");
+    define<&softmax>(m, "softmax");
 }
 
 }  // namespace fastconv

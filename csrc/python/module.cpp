@@ -5,6 +5,7 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     m.doc() = "fastconv's kernels. Arguments are positional; fastconv's functions name and document them.";
     fastconv::register_problem(m);
     fastconv::register_conv(m);
+    fastconv::register_conv_type(m);
     fastconv::register_pool(m);
     fastconv::register_elementwise(m);
     fastconv::register_runtime(m);

@@ -1,22 +1,19 @@
 // Pooling: sliding and adaptive windows.
-#include <stdexcept>
+#include <optional>
 
-#include "../plan.hpp"
 #include "../pool_plan.hpp"
+#include "../recent.hpp"
 #include "arguments.hpp"
+#include "function.hpp"
+#include "plan_key.hpp"
 
 namespace fastconv {
 namespace {
 
 Op op_of(py::handle kind) {
-    const std::string name = text(kind, "kind");
+    const std::string_view name = text(kind, "kind");
     if (name != "max" && name != "avg") value_error("kind", kind, "'max' or 'avg'");
     return name == "max" ? Op::max_pool : Op::avg_pool;
-}
-
-void check_positive(py::handle value, const Axes& numbers, const char* name) {
-    for (const int64_t n : numbers)
-        if (n < 1) value_error(name, value, "positive integers");
 }
 
 // The problem of sliding windows on an input of this shape.
@@ -26,12 +23,9 @@ Problem sliding(py::handle rank, Op op, const Shape& input, py::handle kernel_si
     p.op = op;
     p.rank = rank_of(rank);
     p.layout = layout_of(layout, p.rank);
-    p.kernel = axes(kernel_size, p.rank, "kernel_size");
-    check_positive(kernel_size, p.kernel, "kernel_size");
-    p.stride = stride.is_none() ? p.kernel : axes(stride, p.rank, "stride");
-    check_positive(stride, p.stride, "stride");
-    p.dilation = axes(dilation, p.rank, "dilation");
-    check_positive(dilation, p.dilation, "dilation");
+    p.kernel = positive_axes(kernel_size, p.rank, "kernel_size");
+    p.stride = stride.is_none() ? p.kernel : positive_axes(stride, p.rank, "stride");
+    p.dilation = positive_axes(dilation, p.rank, "dilation");
     p.ceil_mode = boolean(ceil_mode, "ceil_mode");
     const Padding pad = padding_of(padding, p.rank);
     if (!pad.same)
@@ -46,18 +40,39 @@ Problem sliding(py::handle rank, Op op, const Shape& input, py::handle kernel_si
     return p;
 }
 
-// Runs a pooling plan on checked arguments; returns the values, or (values, indices).
-py::object run(const Problem& p, std::array<PoolTable, 3> tables, const py::array& x, bool batched, py::handle out) {
+std::array<PoolTable, 3> sliding_tables(const Problem& p) {
+    return {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)};
+}
+
+std::array<PoolTable, 3> adaptive_tables(const Problem& p) {
+    std::array<PoolTable, 3> tables;
+    if (p.output_pixels() > 0)
+        for (size_t i = 0; i < 3; ++i) tables[i] = adaptive_windows(p.input[i], p.output[i]);
+    return tables;
+}
+
+std::shared_ptr<const PoolPlan> plan_of(const PlanKey& key) {
+    static Recent<PlanKey, PoolPlan> recent;
+    const auto make = [&] {
+        const Problem& p = key.problem;
+        return std::make_shared<const PoolPlan>(p, key.method == "adaptive" ? adaptive_tables(p) : sliding_tables(p),
+                                                *key.isa, key.threads);
+    };
+    return key.worth_remembering() ? recent.get(key, make) : make();
+}
+
+// Pools checked arguments, windows being "sliding" or "adaptive"; returns the values, or (values, indices).
+py::object run(const Problem& p, const char* windows, const py::array& x, bool batched, py::handle out) {
     const Shape shape = without_batch(p.output_shape(), batched);
-    const py::array y = output_array(out, shape, p.dtype, {{"input", &x}});
-    py::array indices;
-    if (p.indices) indices = py::array(py::dtype::of<int64_t>(), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+    py::array y = output_array(out, shape, p.dtype, {{"input", &x}});
+    std::optional<py::array> indices;
+    if (p.indices) indices = new_array(shape, py::dtype::of<int64_t>());
     const py::array x_native = native(x, p.dtype);
-    void* y_data = const_cast<void*>(y.data());
-    auto* index_data = p.indices ? static_cast<int64_t*>(indices.mutable_data()) : nullptr;
-    const PoolPlan plan(p, std::move(tables), current_isa(), thread_count());
-    compute(p.operations(), [&] { plan.run(x_native.data(), y_data, index_data); });
-    return p.indices ? py::object(py::make_tuple(y, indices)) : py::object(y);
+    void* y_data = y.mutable_data();
+    auto* index_data = indices ? static_cast<int64_t*>(indices->mutable_data()) : nullptr;
+    const auto plan = plan_of({p, windows});
+    compute(p.operations(), [&] { plan->run(x_native.data(), y_data, index_data); });
+    return indices ? py::object(py::make_tuple(y, *indices)) : py::object(y);
 }
 
 py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle kernel_size, py::handle stride,
@@ -74,7 +89,7 @@ py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle k
         p.divisor_override = integer(divisor_override, "divisor_override");
         if (p.divisor_override == 0) value_error("divisor_override", divisor_override, "an integer other than 0");
     }
-    return run(p, {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)}, x, batched, out);
+    return run(p, "sliding", x, batched, out);
 }
 
 // One extent for all axes or one for each; None keeps the input's.
@@ -107,7 +122,6 @@ py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py:
     const bool batched = apply_input_shape(p, shape_of(x));
     p.oc = p.ic;
     p.output = output_size_of(output_size, p);
-    std::array<PoolTable, 3> tables;
     if (!addressable(p.output_shape(), sizeof(int64_t)))
         value_error("output_size", output_size, "a result whose size fits into 64 bits");
     for (size_t i = 0; i < 3; ++i) {
@@ -117,16 +131,14 @@ py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py:
                 ", expected axes that are not empty for output_size=" + py::repr(output_size).cast<std::string>());
         if (p.output[i] > 0) p.kernel[i] = (p.input[i] + p.output[i] - 1) / p.output[i];  // for the amount of work
     }
-    if (p.output_pixels() > 0)
-        for (size_t i = 0; i < 3; ++i) tables[i] = adaptive_windows(p.input[i], p.output[i]);
-    return run(p, std::move(tables), x, batched, out);
+    return run(p, "adaptive", x, batched, out);
 }
 
 }  // namespace
 
 void register_pool(py::module_& m) {
-    m.def("pool", &pool);
-    m.def("adaptive_pool", &adaptive_pool);
+    define<&pool>(m, "pool");
+    define<&adaptive_pool>(m, "adaptive_pool");
     m.def("pool_output_shape", [](py::handle rank, py::handle input_shape, py::handle kernel_size, py::handle stride,
                                   py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle layout) {
         bool batched;

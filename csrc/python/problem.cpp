@@ -16,7 +16,7 @@ Problem problem_of(py::handle value) {
 py::dict explain(py::handle value, py::handle algorithm) {
     const Problem p = problem_of(value);
     const KernelTable& isa = current_isa();
-    const Choice choice = choose(p, text(algorithm, "algorithm"), isa);
+    const Choice choice = choose(p, std::string(text(algorithm, "algorithm")), isa);
     if (p.op == Op::conv) {
         const ConvPlan plan(p, choice.algorithm->id, isa, thread_count());
         return explanation(p, choice, plan.summary(), isa, packed_weight_bytes(p, choice.algorithm->id, isa));
@@ -164,7 +164,7 @@ void register_problem(py::module_& m) {
         return d;
     });
     m.def("supports", [](py::handle algorithm, py::handle value) {
-        const std::string name = text(algorithm, "algorithm");
+        const std::string name(text(algorithm, "algorithm"));
         const Problem p = problem_of(value);
         check_algorithm_name(name);
         for (const auto& a : algorithms())

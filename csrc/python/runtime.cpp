@@ -95,7 +95,7 @@ void register_runtime(py::module_& m) {
     m.def("pop_threads", &pop_thread_limit);
     m.def("instruction_set", [] { return current_isa().name; });
     m.def("instruction_sets", [] { return names(usable_isas()); });
-    m.def("set_instruction_set", [](py::handle name) { set_current_isa(text(name, "name")); });
+    m.def("set_instruction_set", [](py::handle name) { set_current_isa(std::string(text(name, "name"))); });
     m.def("x86_level", [](const py::dict& cpuid, uint64_t xcr0) {
         return x86_level(
             {word(cpuid, "1.ecx"), word(cpuid, "1.edx"), word(cpuid, "7.ebx"), word(cpuid, "80000001.ecx"), xcr0});

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _fastconv
@@ -250,14 +249,12 @@ def conv3d(
     )
 
 
-class _Conv:
+class _Conv(_fastconv.Conv):
     """What `Conv1d`, `Conv2d` and `Conv3d` share: everything but the number of spatial axes."""
 
-    __slots__ = ("_activation", "_conv")
+    __slots__ = ()
 
     _rank: ClassVar[Literal[1, 2, 3]]
-    _activation: Activation | None
-    _conv: _fastconv.Conv
 
     def __init__(
         self,
@@ -272,28 +269,12 @@ class _Conv:
         activation: Activation | None = None,
         algorithm: str = "auto",
     ) -> None:
-        self._conv = _fastconv.Conv(
+        super().__init__(
             self._rank, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm
         )
-        # The compiled object knows a clamp only by its printed form.
-        self._activation = activation
 
-    def __call__(self, x: ArrayLike, out: FloatArray | None = None) -> FloatArray:
-        """Convolve `x`, of any extent and batch size, with the packed weights.
-
-        Parameters
-        ----------
-        x : array_like, dtype of the weights
-            Batched or unbatched, in the layout of this object.
-        out : ndarray, optional
-            Where to store the result, as in `conv2d`.
-
-        Returns
-        -------
-        ndarray
-            The result, of shape ``self.output_shape(x.shape)``.
-        """
-        return self._conv(x, out)
+    # The call, output_shape() and the properties are those of the compiled class: nothing stands between a
+    # caller and the kernels.
 
     def explain(self, input_shape: Shape) -> Explanation:
         """Say how an input of this shape would be convolved, without doing it.
@@ -308,97 +289,7 @@ class _Conv:
         Explanation
             ``print`` it, or read its fields.
         """
-        return Explanation(**self._conv.explain(input_shape))
-
-    def output_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """Shape of the result for an input of this shape.
-
-        Parameters
-        ----------
-        input_shape : sequence of int
-            Batched or unbatched, in the layout of this object.
-
-        Returns
-        -------
-        tuple of int
-            The shape.
-        """
-        return self._conv.output_shape(input_shape)
-
-    @property
-    def weight(self) -> FloatArray:
-        """The weights as they were given, read-only."""
-        return self._conv.weight
-
-    @property
-    def bias(self) -> FloatArray | None:
-        """The bias as it was given, read-only, or None."""
-        return self._conv.bias
-
-    @property
-    def rank(self) -> int:
-        """Number of spatial axes."""
-        return self._rank
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weights, in the layout of this object."""
-        return self._conv.weight_shape
-
-    @property
-    def kernel_size(self) -> tuple[int, ...]:
-        """Kernel extents, one per axis."""
-        return self._conv.kernel_size
-
-    @property
-    def in_channels(self) -> int:
-        """Number of input channels, over all groups."""
-        return self._conv.in_channels
-
-    @property
-    def out_channels(self) -> int:
-        """Number of output channels, over all groups."""
-        return self._conv.out_channels
-
-    @property
-    def stride(self) -> tuple[int, ...]:
-        """Strides, one per axis."""
-        return self._conv.stride
-
-    @property
-    def padding(self) -> tuple[tuple[int, int], ...] | Literal["same"]:
-        """One (before, after) pair per axis, or ``"same"``."""
-        return self._conv.padding
-
-    @property
-    def dilation(self) -> tuple[int, ...]:
-        """Dilations, one per axis."""
-        return self._conv.dilation
-
-    @property
-    def groups(self) -> int:
-        """Number of groups."""
-        return self._conv.groups
-
-    @property
-    def layout(self) -> Literal["NCHW", "NHWC"]:
-        """``"NCHW"`` for channels first or ``"NHWC"`` for channels last, at any rank."""
-        return self._conv.layout
-
-    @property
-    def activation(self) -> Activation | None:
-        """The activation as it was given."""
-        return self._activation
-
-    @property
-    def algorithm(self) -> str:
-        """The algorithm asked for; what ``"auto"`` chooses is in ``explain(shape).algorithm``."""
-        return self._conv.algorithm
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Data type of weights, input and output."""
-        return np.dtype(self._conv.dtype)
+        return Explanation(**self._explain(input_shape))
 
     def __repr__(self) -> str:
         parts = [f"{self.in_channels} -> {self.out_channels}", f"kernel_size={self.kernel_size}"]

@@ -1,0 +1,108 @@
+#include "prepared_conv.hpp"
+
+#include <cstring>
+
+#include "../parallel.hpp"
+#include "explanation.hpp"
+
+namespace fastconv {
+namespace {
+
+// A copy that nobody writes to.
+py::array frozen(const py::array& a, DType t) {
+    const py::array source = native(a, t);
+    py::array copy = new_array(shape_of(a), numpy_dtype(t));
+    std::memcpy(copy.mutable_data(), source.data(), size_t(source.nbytes()));
+    copy.attr("setflags")(py::arg("write") = false);
+    return copy;
+}
+
+}  // namespace
+
+PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
+                           py::handle dilation, py::handle groups, py::handle layout, py::handle activation,
+                           py::handle algorithm)
+    : activation_(py::reinterpret_borrow<py::object>(activation)) {
+    const py::array w = array_of(weight, "weight");
+    const DType dtype = dtype_of(w, "weight");
+    convolution_ = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
+    Problem& p = convolution_.problem;
+    p.dtype = dtype;
+    const std::optional<py::array> b = bias_of(bias, p);
+    p.bias = b.has_value();
+    p.activation = activation_of(activation);
+    convolution_.algorithm = text(algorithm, "algorithm");
+    check_algorithm_name(convolution_.algorithm);
+    weight_ = frozen(w, dtype);
+    if (b) bias_ = frozen(*b, dtype);
+}
+
+py::array PreparedConv::call(py::handle input, py::handle out) {
+    const py::array x = array_of(input, "input");
+    const DType dtype = problem().dtype;
+    check_dtype(x, "input", dtype, "weight");
+    const auto prepared = prepared_for(shape_of(x));
+    py::array y = output_array(out, prepared->output, dtype, {{"input", &x}});
+    const py::array x_native = native(x, dtype);
+    const void* bias = bias_ ? bias_->data() : nullptr;
+    void* y_data = y.mutable_data();
+    compute(prepared->problem.operations(), [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data); });
+    return y;
+}
+
+py::object PreparedConv::explain(py::handle input_shape) {
+    const auto prepared = prepared_for(shape(input_shape, "input_shape"));
+    return explanation(prepared->problem, prepared->choice, prepared->plan.summary(), *prepared->weights->isa,
+                       prepared->weights->data.size());
+}
+
+py::object PreparedConv::output_shape(py::handle input_shape) const {
+    bool batched;
+    const Problem p = convolution_.complete_on(shape(input_shape, "input_shape"), batched);
+    return to_tuple(without_batch(p.output_shape(), batched));
+}
+
+py::object PreparedConv::padding() const {
+    if (convolution_.padding.same) return py::str("same");
+    py::tuple pairs(size_t(problem().rank));
+    for (size_t i = 0; i < pairs.size(); ++i) {
+        const size_t axis = 3 - pairs.size() + i;
+        pairs[i] = py::make_tuple(convolution_.padding.before[axis], convolution_.padding.after[axis]);
+    }
+    return pairs;
+}
+
+std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepared_for(const Shape& input) {
+    const Key key{input, &current_isa(), thread_count()};
+    return prepared_.get(key, [&] { return prepare(key); });
+}
+
+std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& key) {
+    bool batched;
+    const Problem p = convolution_.complete_on(key.input, batched);
+    Choice choice = choose(p, convolution_.algorithm, *key.isa);
+    auto weights = pack(p, choice.algorithm->id, *key.isa);
+    if (weights->algorithm != choice.algorithm->id) {
+        choice.algorithm = &algorithm_of(weights->algorithm);
+        choice.reason = "some weights are not finite, and the padding must not meet them";
+    }
+    ConvPlan plan(p, weights->algorithm, *key.isa, key.threads);
+    return std::make_shared<const Prepared>(
+        Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});
+}
+
+std::shared_ptr<const PackedWeights> PreparedConv::pack(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+    // The order of packed weights can depend on the input's extents, and so can what weights that are not finite do.
+    const bool pixel_lanes = p.dtype == DType::f32 ? pixels_in_lanes(p, id, isa.f32) : pixels_in_lanes(p, id, isa.f64);
+    const auto fits = [&](const Packed& known) {
+        const AlgorithmId used = spoiled_by_weights(p, id, known.weights->finite) ? AlgorithmId::direct : id;
+        return known.asked == id && known.pixel_lanes == pixel_lanes && known.weights->isa == &isa &&
+               known.weights->algorithm == used;
+    };
+    for (const auto& known : packed_)
+        if (fits(known)) return known.weights;
+    packed_.push_back({id, pixel_lanes, pack_weights(p, id, isa, weight_view(p, weight_.data()))});
+    return packed_.back().weights;
+}
+
+}  // namespace fastconv
