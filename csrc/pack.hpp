@@ -1,7 +1,7 @@
 // Weights in the order in which a kernel reads them. Each kernel's header describes its own order.
 #pragma once
 
-#include <memory>
+#include <vector>
 
 #include "isa.hpp"
 #include "memory.hpp"
@@ -14,6 +14,7 @@ namespace fastconv {
 struct WeightView {
     const void* data;
     int64_t oc_stride, ic_stride, stride[3];
+    bool channels_first;  // so that the products of one output channel lie next to each other, else the output channels do
 };
 
 // The view of a C-contiguous weight array of the problem's layout.
@@ -23,26 +24,38 @@ WeightView weight_view(const Problem&, const void* data);
 // c * channel + d * tap[0] + h * tap[1] + w * tap[2].
 struct ProductOrder {
     int64_t channel, tap[3];
+    bool operator==(const ProductOrder&) const = default;
 };
 ProductOrder product_order(const Problem&, AlgorithmId);
 
-struct PackedWeights {
+// The number of each product, in the order in which a channel's weights lie.
+std::vector<int64_t> product_numbers(const Problem&, AlgorithmId);
+
+// What the order of packed weights depends on: two problems on the same weights may share them if this is equal.
+struct WeightFormat {
     AlgorithmId algorithm;
     const KernelTable* isa;
-    Buffer data;
-    bool finite;
+    bool tiles;  // of channels, rather than panels
+    ProductOrder order;
+    bool operator==(const WeightFormat&) const = default;
 };
 
-// In the order in which the algorithm's kernel reads them. Throws std::bad_alloc.
-std::shared_ptr<const PackedWeights> pack_weights(const Problem&, AlgorithmId, const KernelTable&, const WeightView&);
+struct PackedWeights {
+    WeightFormat format;
+    Buffer data;
+};
 
 // Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector more.
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
-int64_t packed_weight_bytes(const Problem&, AlgorithmId, const KernelTable&);
+// Depthwise and Winograd weights; those of the dense kernels are packed by a kernel (kernels/pack.hpp). Throws std::bad_alloc.
+Buffer pack(const Problem&, AlgorithmId, const KernelTable&, const WeightView&);
+int64_t pack_size(const Problem&, AlgorithmId, const KernelTable&);  // in bytes
+
+bool all_finite(const Problem&, const KernelTable&, const WeightView&);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
-// no product at all; with such weights the direct kernel takes over.
-bool spoiled_by_weights(const Problem&, AlgorithmId, bool finite);
+// no product at all; with such weights the direct kernel takes over, channels in lanes.
+bool spoiled_by_weights(const Problem&, AlgorithmId, bool pixel_lanes);
 
 }  // namespace fastconv

@@ -183,7 +183,12 @@ std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& or
 }
 
 template <class T>
-std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+WeightSource<T> weight_source(const WeightView& w, const std::vector<int64_t>& products) {
+    return {static_cast<const T*>(w.data), w.oc_stride, w.channels_first ? 1 : w.ic_stride, products.data()};
+}
+
+template <class T>
+std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pixel_lanes) {
     const Kernels<T>& k = kernels_of<T>(isa);
     const bool first = p.layout == Layout::channels_first;
     const int64_t vectors = std::clamp<int64_t>(parts_of(p.oc / p.groups, k.lanes), 1, k.tile_vectors);
@@ -193,15 +198,15 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
         case AlgorithmId::winograd4: return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise: return tile_text(1, "row", 4 * k.lanes, first ? "pixels" : "channels");
         default:
-            if (pixels_in_lanes(p, id, isa)) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
+            if (pixel_lanes) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
             return tile_text(rows, "pixels", width, "channels");
     }
 }
 
 }  // namespace
 
-ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads)
-    : problem_(p), algorithm_(id), isa_(&isa), threads_(threads) {
+ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, bool finite)
+    : problem_(p), format_{id, &isa, false, product_order(p, id)}, threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -211,17 +216,20 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
             flatten(a.out);
         }
         a.pixel_lanes = pixels_in_lanes(p, id, isa);
+        if (id == AlgorithmId::direct) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
+        a.weight_tiles = format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
+        a.images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
-        if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, product_order(p, id));
+        if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, format_.order);
+        if (dense()) products_ = product_numbers(p, id);
 
-        const int64_t images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
-        const int64_t groups = id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // and its lanes groups
+        const int64_t groups = id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // its lanes run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
-            summary_.tasks = images * groups * a.channel_blocks * a.pixel_blocks;
+            summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, summary_.threads));
-        summary_.tile = describe_tile<T>(p, id, isa);
+        summary_.tile = describe_tile<T>(p, id, isa, a.pixel_lanes);
         summary_.blocking = {{"channel_blocks", a.channel_blocks},
                              {"pixel_blocks", a.pixel_blocks},
                              {"pixel_block", a.pixel_block},
@@ -234,28 +242,79 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         plan(args_.emplace<ConvArgs<double>>());
 }
 
+bool ConvPlan::dense() const {
+    const AlgorithmId id = format_.algorithm;
+    return id == AlgorithmId::direct || id == AlgorithmId::im2col || id == AlgorithmId::pointwise;
+}
+
+int64_t ConvPlan::packed_weight_bytes() const {
+    if (!dense()) return pack_size(problem_, format_.algorithm, *format_.isa);
+    return std::visit(
+        [&]<class T>(const ConvArgs<T>& a) {
+            return round_up(kernels_of<T>(*format_.isa).pack.size(a) * int64_t(sizeof(T)), alignment);
+        },
+        args_);
+}
+
+std::shared_ptr<const PackedWeights> ConvPlan::pack(const WeightView& weights) const {
+    if (!dense())
+        return std::make_shared<const PackedWeights>(
+            PackedWeights{format_, fastconv::pack(problem_, format_.algorithm, *format_.isa, weights)});
+    return std::visit(
+        [&]<class T>(const ConvArgs<T>& a) {
+            const PackKernel<T>& kernel = kernels_of<T>(*format_.isa).pack;
+            Buffer buffer(packed_weight_bytes());
+            const WeightSource<T> source = weight_source<T>(weights, products_);
+            for (int64_t g = 0; g < a.groups; ++g) kernel.group(a, source, g, static_cast<T*>(buffer.data()));
+            return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer)});
+        },
+        args_);
+}
+
+template <class T>
+ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const {
+    ConvArgs<T> a = planned;
+    a.x = static_cast<const T*>(x);
+    a.y = static_cast<T*>(y);
+    a.epilogue.bias = static_cast<const T*>(bias);
+    a.offsets = offsets_.data();
+    return a;
+}
+
 void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
-            ConvArgs<T> a = planned;
-            a.x = static_cast<const T*>(x);
+            ConvArgs<T> a = arguments_of(planned, x, bias, y);
             a.weights = static_cast<const T*>(weights.data.data());
-            a.y = static_cast<T*>(y);
-            a.epilogue.bias = static_cast<const T*>(bias);
-            a.offsets = offsets_.data();
-            // Pixels in lanes multiply padding by zero, which an infinite weight would turn into NaN.
-            if (algorithm_ == AlgorithmId::direct) a.pixel_lanes &= weights.finite || !problem_.padded();
-            const auto kernel = kernel_of(kernels_of<T>(*isa_), algorithm_).run;
-            run_tasks(summary_, [&](int64_t task, void* workspace) { kernel(a, task, workspace); });
+            const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
+            run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);
 }
 
 void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, void* y) const {
-    const auto packed = pack_weights(problem_, algorithm_, *isa_, weights);
-    if (packed->algorithm == algorithm_) return run(x, *packed, bias, y);
-    ConvPlan(problem_, packed->algorithm, *isa_, threads_).run(x, *packed, bias, y);
+    if (summary_.tasks == 0) return;
+    std::visit(
+        [&]<class T>(const ConvArgs<T>& planned) {
+            const Kernels<T>& k = kernels_of<T>(*format_.isa);
+            if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
+                !all_finite(problem_, *format_.isa, weights))
+                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, false).run(x, weights, bias, y);
+            if (!dense()) return run(x, *pack(weights), bias, y);
+
+            const ConvArgs<T> a = arguments_of(planned, x, bias, y);
+            const auto kernel = kernel_of(k, format_.algorithm).run;
+            const WeightSource<T> source = weight_source<T>(weights, products_);
+            // One thread's tasks follow each other, so that it packs each block of channels once.
+            const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
+            run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {
+                ConvArgs<T> mine = a;
+                k.pack.task(mine, source, task, reinterpret_cast<T*>(own + alignment), *reinterpret_cast<int64_t*>(own));
+                kernel(mine, task, workspace);
+            });
+        },
+        args_);
 }
 
 }  // namespace fastconv

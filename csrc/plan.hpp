@@ -2,6 +2,7 @@
 // once.
 #pragma once
 
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -12,23 +13,32 @@ namespace fastconv {
 
 class ConvPlan {
    public:
-    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads);
+    // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
+    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, bool finite = true);
+
+    WeightFormat weight_format() const { return format_; }
+    int64_t packed_weight_bytes() const;
+    std::shared_ptr<const PackedWeights> pack(const WeightView&) const;  // throws std::bad_alloc
 
     // x and y are dense in the problem's layout; bias may be null.
     void run(const void* x, const PackedWeights&, const void* bias, void* y) const;
-    // The same with the caller's own weights, which are packed on the way.
+    // The same with the caller's own weights, finite or not. Each thread packs what its tasks read, just before they do.
     void run(const void* x, const WeightView&, const void* bias, void* y) const;
 
     const PlanSummary& summary() const { return summary_; }
 
    private:
+    bool dense() const;
+    // The planned arguments with the pointers of one call.
+    template <class T>
+    ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
+
     Problem problem_;
-    AlgorithmId algorithm_;
-    const KernelTable* isa_;
-    std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers
-    std::vector<int64_t> offsets_;
-    PlanSummary summary_;
+    WeightFormat format_;
     int threads_;
+    std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers
+    std::vector<int64_t> offsets_, products_;
+    PlanSummary summary_;
 };
 
 }  // namespace fastconv

@@ -79,7 +79,7 @@ void PoolPlan::run(const void* x, void* y, int64_t* indices) const {
             a.y = static_cast<T*>(y);
             a.indices = indices;
             const auto kernel = kernels_of<T>(*isa_).pool.run;
-            run_tasks(summary_, [&](int64_t task, void* workspace) { kernel(a, task, workspace); });
+            run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);
 }

@@ -30,14 +30,22 @@ std::string tile_text(int64_t rows, const char* row, int64_t columns, const char
 // Threads worth starting for this many operations, of those available.
 int worthwhile_threads(double operations, int available);
 
-// Runs task(i, workspace) for every task, each thread with a workspace of its own, allocated before the team starts.
+// Runs task(i, workspace, own) for every task, each thread with a workspace of its own and `own_bytes` beside it, which
+// begin with the number -1; allocated before the team starts.
 template <class F>
-void run_tasks(const PlanSummary& s, const F& task) {
-    const int64_t each = round_up(s.workspace_bytes, alignment);
+void run_tasks(const PlanSummary& s, int64_t own_bytes, const F& task) {
+    const int64_t workspace_bytes = round_up(s.workspace_bytes, alignment);
+    const int64_t each = workspace_bytes + round_up(own_bytes, alignment);
     const Workspace workspace(each * s.threads);
     char* memory = workspace.data();
-    if (s.threads == 1 && s.tasks == 1) return task(0, memory);
-    parallel_for(s.tasks, s.threads, [&](int64_t i, int thread) { task(i, memory + thread * each); });
+    if (own_bytes)
+        for (int i = 0; i < s.threads; ++i) *reinterpret_cast<int64_t*>(memory + i * each + workspace_bytes) = -1;
+    const auto run = [&](int64_t i, int thread) {
+        char* mine = memory + thread * each;
+        task(i, mine, mine + workspace_bytes);
+    };
+    if (s.threads == 1 && s.tasks == 1) return run(0, 0);
+    parallel_for(s.tasks, s.threads, run);
 }
 
 }  // namespace fastconv

@@ -19,12 +19,16 @@ import fastconv
 from fastconv import Problem
 from fastconv.bench import (
     PhotoMissingError,
+    Selected,
+    Selection,
     describe_machine,
+    estimates,
     kernel_call,
     kernel_names,
     make_arrays,
     photograph,
     run,
+    run_selection,
     runner,
     select,
 )
@@ -273,6 +277,42 @@ def test_numpy_gets_as_many_threads() -> None:
     assert fair_environment(3)["OPENBLAS_NUM_THREADS"] == "3"
 
 
+# ---------------------------------------------------------------- the choices of "auto"
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_selection_has_a_row_for_each_convolution(prepared: bool) -> None:
+    steps: list[runner.Progress] = []
+    selection = run_selection(SMALL, dataclasses.replace(QUICK, prepared=prepared), steps.append)
+    assert [(step.done, step.total, step.name) for step in steps] == [(0, 1, "a.conv"), (1, 1, "")]
+    assert selection.complete
+    assert selection.prepared is prepared
+    (row,) = selection.rows
+    assert (row.name, row.problem) == ("a.conv", str(SMALL["a.conv"]))
+    assert row.seconds.keys() == estimates(SMALL["a.conv"]).keys()
+    assert row.seconds[row.fastest] == min(row.seconds.values()) > 0
+    assert row.cost == row.seconds[row.chosen] / row.seconds[row.fastest]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LAYERS if not name.startswith("pool") and name != "lenet.s2"]
+)
+def test_selection_knows_what_auto_chooses(name: str) -> None:
+    expected, explanation = estimates(Problem(LAYERS[name])), fastconv.explain(LAYERS[name])
+    assert min(expected, key=expected.__getitem__) == explanation.algorithm
+    assert expected[explanation.algorithm] == explanation.estimate_us / 1e6
+
+
+def test_selection_interrupted_keeps_what_was_measured() -> None:
+    def interrupt(progress: runner.Progress) -> None:
+        if progress.name == "c.conv":
+            raise KeyboardInterrupt
+
+    selection = run_selection({**SMALL, "c.conv": SMALL["a.conv"]}, QUICK, interrupt)
+    assert not selection.complete
+    assert [row.name for row in selection.rows] == ["a.conv"]
+
+
 # ---------------------------------------------------------------- the report
 
 
@@ -310,6 +350,22 @@ def test_json_keeps_everything(machine: Any, tmp_path: Path) -> None:
     assert math.isnan(again.rows[1].seconds)
     again.write(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == (tmp_path / "report.json").read_text()
+
+
+def test_selection_sums_up_and_is_written(machine: Any, tmp_path: Path) -> None:
+    rows = [
+        Selected(name, "conv", "direct", "im2col", cost, 1e-3, {"direct": cost, "im2col": 1.0})
+        for name, cost in (("a", 1.0), ("b", 1.02), ("c", 1.6))
+    ]
+    selection = Selection(machine, rows)
+    assert selection.right == 2  # the second is as good as right
+    assert selection.mean_cost == pytest.approx((1.02 * 1.6) ** (1 / 3))
+    assert selection.worst is rows[2]
+    selection.write(tmp_path / "selection.json")
+    data = json.loads((tmp_path / "selection.json").read_text())
+    assert data["machine"]["processor"] == machine.processor
+    assert [Selected(**row) for row in data["rows"]] == rows
+    assert Selection(machine, []).worst is None
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,20 @@ def test_bench_interrupted_keeps_what_was_measured(monkeypatch: pytest.MonkeyPat
     assert {row["name"] for row in data["rows"]} == {"lenet.s2"}
 
 
+def test_bench_selection(tmp_path: Path) -> None:
+    file = tmp_path / "selection.json"
+    result = invoke(
+        "bench", "--selection", "--only", "lenet", "--rounds", 1, "--threads", 1, "--json", file
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "1 thread," in result.stdout.splitlines()[0]
+    for word in ("chosen", "fastest", "lenet.c1", "lenet.c5", "within 2% of it, for", "of 3 problems"):
+        assert word in result.stdout
+    data = json.loads(file.read_text())
+    assert data["complete"]
+    assert [row["name"] for row in data["rows"]] == ["lenet.c1", "lenet.c3", "lenet.c5"]
+
+
 def test_bench_list_and_types() -> None:
     lines = invoke("bench", "--list", "--dtype", "float64").stdout.splitlines()
     assert lines
@@ -177,6 +191,8 @@ def test_bench_list_and_types() -> None:
         (["--threads", "0"], "--threads"),
         (["--dtype", "int8"], "--dtype"),
         (["--json", "nowhere/bench.json"], "there is no such folder"),
+        (["--selection", "--only", "pool."], "no convolution contains 'pool.'"),
+        (["--selection", "--plot", "bench.png"], "there is no picture of --selection"),
         (["--plot", "bench.bmp"], "bench.bmp does not end in .png"),
     ],
 )

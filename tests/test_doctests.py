@@ -29,7 +29,7 @@ MODULES = ["fastconv"] + [
     for module in pkgutil.walk_packages(fastconv.__path__, "fastconv.", onerror=lambda name: None)
     if not module.name.endswith(("._fastconv", ".__main__"))
 ]
-WITH_EXAMPLES = ["conv", "pool", "linear", "activation", "shapes", "runtime"]
+WITH_EXAMPLES = ["conv", "pool", "linear", "activation", "shapes", "runtime", "tuning"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -27,23 +27,25 @@ struct Epilogue {
 template <class T>
 struct ConvArgs {
     const T* x;
-    const T* weights;  // packed as the algorithm wants it, see its header
+    const T* weights;       // packed as the algorithm wants it, see its header
+    int64_t weights_first;  // dense kernels: the packed channel at which they begin, where a task packs but its own
     T* y;
     Epilogue<T> epilogue;
 
     TensorShape in, out;
     bool channels_first;
     bool pixel_lanes;                     // pixels rather than channels in lanes; see each kernel for what it offers
-    int64_t batch;                        // images
+    int64_t batch, images;                // images, and those of them that tasks tell apart
     int64_t groups, group_in, group_out;  // channels of one group
     int64_t kernel[3], step[3], dilation[3], before[3];
 
+    bool weight_tiles;       // pointwise, im2col: weights are packed as tiles of channels rather than as panels
     const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
     int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
 
     int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
 
-    // A task is one cell of a grid: image and group, block of output channels, block of pixels (or tiles, or rows).
+    // A task is one cell of a grid: group, block of output channels, image, block of pixels (or tiles, or rows).
     int64_t channel_blocks, channel_block;  // how many; channels of a panel, but for the last
     int64_t pixel_blocks, pixel_block;      // how many in one image, and at most so many pixels (tiles, rows) in each
 
@@ -105,6 +107,25 @@ struct SoftmaxArgs {
     int64_t length, inner;
 };
 
+// The caller's weights as a matrix of output channels and products; the products of a channel, as they lie, have these
+// numbers in the order in which the kernel adds them.
+template <class T>
+struct WeightSource {
+    const T* data;
+    int64_t channel_stride, product_stride;
+    const int64_t* product;
+};
+
+// How the dense kernels' weights are packed: a group at a time, or by each task for itself.
+template <class T>
+struct PackKernel {
+    int64_t (*size)(const ConvArgs<T>&);  // in elements
+    void (*group)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, T* to);
+    int64_t (*task_size)(const ConvArgs<T>&);
+    // Points the arguments at `to`; `held` is the block packed there, -1 for none.
+    void (*task)(ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to, int64_t& held);
+};
+
 // A kernel does one task of a plan, in a workspace of its own whose size in bytes depends on the arguments alone.
 template <class T>
 struct ConvKernel {
@@ -124,6 +145,8 @@ struct Kernels {
     int rows[4];  // of a tile so many vectors wide
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
+    PackKernel<T> pack;
+    bool (*all_finite)(const T*, int64_t count);
     PoolKernel<T> pool;
     void (*linear)(const LinearArgs<T>&, int64_t task);
     void (*map)(const MapArgs<T>&, int64_t begin, int64_t end);

@@ -174,7 +174,7 @@ void direct(const ConvArgs<T>& a, int64_t task, void*) {
     const Cell at = cell_of(a, task);
     DirectRow<T> row;
     row.panel = panel_of(a, at.group, at.channel_block);
-    row.weights = a.weights + row.panel.weights * a.reduction;
+    row.weights = a.weights + (row.panel.weights - a.weights_first) * a.reduction;
     const int64_t channel = at.group * a.group_out + row.panel.channel;
     row.bias = bias_of(a.epilogue, channel);
     const T* x = a.x + at.n * a.in.n_stride + at.group * a.group_in * a.in.c_stride - a.before[2] * a.in.stride[2];

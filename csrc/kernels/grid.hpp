@@ -7,10 +7,10 @@
 namespace fastconv {
 namespace {
 
-// Task numbers run over images, groups, blocks of channels, blocks of pixels, the last fastest: the tasks of one thread
+// Task numbers run over groups, blocks of channels, images, blocks of pixels, the last fastest: the tasks of one thread
 // follow each other, so it keeps using the same packed weights.
 struct Cell {
-    int64_t n, group, channel_block, pixel_block;
+    int64_t group, channel_block, n, pixel_block;
 };
 
 template <class T>
@@ -18,10 +18,10 @@ inline Cell cell_of(const ConvArgs<T>& a, int64_t task) {
     Cell c;
     c.pixel_block = task % a.pixel_blocks;
     task /= a.pixel_blocks;
+    c.n = task % a.images;
+    task /= a.images;
     c.channel_block = task % a.channel_blocks;
-    task /= a.channel_blocks;
-    c.group = task % a.groups;
-    c.n = task / a.groups;
+    c.group = task / a.channel_blocks;
     return c;
 }
 

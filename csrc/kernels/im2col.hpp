@@ -151,7 +151,7 @@ inline void im2col_pixel_lanes(const ConvArgs<T>& a, T* c, const T* panel, int64
                                Range k, int64_t first, int64_t count) {
     const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
     const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
-    gemm_pixel_lanes(c, a.weights + channel * a.reduction, bias_of(a.epilogue, channel), channels, k, a.reduction, panel,
+    gemm_pixel_lanes(c, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels, k, a.reduction, panel,
                      im2col_pixels<T>, count, true, [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
     if (k.end < a.reduction) return;
     for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
@@ -171,7 +171,7 @@ inline void im2col_channel_lanes(const ConvArgs<T>& a, T* c, const T* patches, i
     const int64_t parts = parts_of(count, panel_rows(panel.width / lanes<T>));  // a wide panel takes fewer pixels at once
     for (int64_t part = 0; part < parts; ++part) {
         const int64_t p = part_begin(count, parts, part), pixels = part_begin(count, parts, part + 1) - p;
-        gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + panel.weights * a.reduction, bias_of(a.epilogue, channel),
+        gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + (panel.weights - a.weights_first) * a.reduction, bias_of(a.epilogue, channel),
                            panel, k, a.reduction, DenseRows<T>{patches + p * k.count(), k.count()}, pixels,
                            [&](auto& sums) {
                                finish_tile(a.epilogue, sums, a.y + (first + p) * a.out.stride[2] + channel,
@@ -182,13 +182,13 @@ inline void im2col_channel_lanes(const ConvArgs<T>& a, T* c, const T* patches, i
 
 template <class T>
 void im2col(const ConvArgs<T>& a, int64_t task, void* workspace) {
-    const int64_t pixel_block = task % a.pixel_blocks, channel_block = task / a.pixel_blocks % a.channel_blocks;
-    const int64_t group = task / a.pixel_blocks / a.channel_blocks;
+    const Cell at = cell_of(a, task);
+    const int64_t group = at.group;
     const Im2colTiles<T> tile(a);
-    const int64_t first_tile = part_begin(tile.count, a.channel_blocks, channel_block);
-    const int64_t last_tile = part_begin(tile.count, a.channel_blocks, channel_block + 1);
+    const int64_t first_tile = part_begin(tile.count, a.channel_blocks, at.channel_block);
+    const int64_t last_tile = part_begin(tile.count, a.channel_blocks, at.channel_block + 1);
     const Range pixels =
-        block_of(a.batch * a.out.size[0] * a.out.size[1] * a.out.size[2], tile.pixels, a.pixel_blocks, pixel_block);
+        block_of(a.batch * a.out.size[0] * a.out.size[1] * a.out.size[2], tile.pixels, a.pixel_blocks, at.pixel_block);
     const int64_t group_channel = group * a.group_out;
     const T* x = a.x + group * a.group_in * a.in.c_stride;
 

@@ -28,7 +28,7 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
             T* const none = nullptr;  // all products come at once
-            gemm_pixel_lanes(none, a.weights + channel * a.reduction, bias_of(a.epilogue, channel), channels,
+            gemm_pixel_lanes(none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
                              Range{0, a.reduction}, a.reduction, x + p, a.in.c_stride, count, false, [&](auto& tile) {
                                  finish_tile(a.epilogue, tile, y + channel * a.out.c_stride + p, a.out.c_stride, count);
                              });
@@ -41,7 +41,7 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
     alignas(64) T c[tile_buffer_rows<T> * tile_pitch<T>];
     const Panel panel = panel_of(a, at.group, at.channel_block);
     const int64_t channel = at.group * a.group_out + panel.channel;
-    const T* weights = a.weights + panel.weights * a.reduction;
+    const T* weights = a.weights + (panel.weights - a.weights_first) * a.reduction;
     const int64_t tiles = parts_of(pixels.count(), panel_rows(panel.width / lanes<T>));
     for (int64_t t = 0; t < tiles; ++t) {
         const int64_t p = pixels.begin + part_begin(pixels.count(), tiles, t);

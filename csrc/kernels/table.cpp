@@ -6,6 +6,7 @@
 #include "elementwise.hpp"
 #include "im2col.hpp"
 #include "linear.hpp"
+#include "pack.hpp"
 #include "pointwise.hpp"
 #include "pool.hpp"
 #include "winograd.hpp"
@@ -33,6 +34,8 @@ constexpr Kernels<T> kernels() {
     k.winograd2 = {winograd<T, 2>, winograd_workspace<T, 2>};
     k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
     k.depthwise = {depthwise<T>, depthwise_workspace<T>};
+    k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
+    k.all_finite = all_finite<T>;
     k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;
     k.map = map<T>;

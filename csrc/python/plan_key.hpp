@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <string>
 
-#include "../isa.hpp"
 #include "../parallel.hpp"
-#include "../problem.hpp"
+#include "../select.hpp"
 
 namespace fastconv {
 
@@ -15,6 +14,7 @@ struct PlanKey {
     std::string method;  // the algorithm asked for, or the kind of windows
     const KernelTable* isa = &current_isa();
     int threads = thread_count();
+    uint64_t choices = choice_generation();
 
     bool operator==(const PlanKey&) const = default;
 

@@ -34,6 +34,7 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
+    finite_ = all_finite(p, current_isa(), weight_view(p, weight_.data()));
     if (b) bias_ = frozen(*b, dtype);
 }
 
@@ -52,7 +53,7 @@ py::array PreparedConv::call(py::handle input, py::handle out) {
 
 py::object PreparedConv::explain(py::handle input_shape) {
     const auto prepared = prepared_for(shape(input_shape, "input_shape"));
-    return explanation(prepared->problem, prepared->choice, prepared->plan.summary(), *prepared->weights->isa,
+    return explanation(prepared->problem, prepared->choice, prepared->plan.summary(), *prepared->weights->format.isa,
                        prepared->weights->data.size());
 }
 
@@ -73,7 +74,7 @@ py::object PreparedConv::padding() const {
 }
 
 std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepared_for(const Shape& input) {
-    const Key key{input, &current_isa(), thread_count()};
+    const Key key{input, &current_isa(), thread_count(), choice_generation()};
     return prepared_.get(key, [&] { return prepare(key); });
 }
 
@@ -81,28 +82,21 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
     bool batched;
     const Problem p = convolution_.complete_on(key.input, batched);
     Choice choice = choose(p, convolution_.algorithm, *key.isa);
-    auto weights = pack(p, choice.algorithm->id, *key.isa);
-    if (weights->algorithm != choice.algorithm->id) {
-        choice.algorithm = &algorithm_of(weights->algorithm);
+    if (!finite_ && spoiled_by_weights(p, choice.algorithm->id, false)) {
+        choice.algorithm = &algorithm_of(AlgorithmId::direct);
         choice.reason = "some weights are not finite, and the padding must not meet them";
     }
-    ConvPlan plan(p, weights->algorithm, *key.isa, key.threads);
+    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, finite_);
+    auto weights = packed_for(plan);
     return std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});
 }
 
-std::shared_ptr<const PackedWeights> PreparedConv::pack(const Problem& p, AlgorithmId id, const KernelTable& isa) {
-    // The order of packed weights can depend on the input's extents, and so can what weights that are not finite do.
-    const bool pixel_lanes = p.dtype == DType::f32 ? pixels_in_lanes(p, id, isa.f32) : pixels_in_lanes(p, id, isa.f64);
-    const auto fits = [&](const Packed& known) {
-        const AlgorithmId used = spoiled_by_weights(p, id, known.weights->finite) ? AlgorithmId::direct : id;
-        return known.asked == id && known.pixel_lanes == pixel_lanes && known.weights->isa == &isa &&
-               known.weights->algorithm == used;
-    };
+std::shared_ptr<const PackedWeights> PreparedConv::packed_for(const ConvPlan& plan) {
     for (const auto& known : packed_)
-        if (fits(known)) return known.weights;
-    packed_.push_back({id, pixel_lanes, pack_weights(p, id, isa, weight_view(p, weight_.data()))});
-    return packed_.back().weights;
+        if (known->format == plan.weight_format()) return known;
+    packed_.push_back(plan.pack(weight_view(problem(), weight_.data())));
+    return packed_.back();
 }
 
 }  // namespace fastconv

@@ -44,6 +44,7 @@ class PreparedConv {
         Shape input;
         const KernelTable* isa;
         int threads;
+        uint64_t choices;
         bool operator==(const Key&) const = default;
     };
     struct Prepared {
@@ -53,24 +54,20 @@ class PreparedConv {
         std::shared_ptr<const PackedWeights> weights;
         ConvPlan plan;
     };
-    struct Packed {
-        AlgorithmId asked;
-        bool pixel_lanes;
-        std::shared_ptr<const PackedWeights> weights;
-    };
 
     const Problem& problem() const { return convolution_.problem; }
     py::tuple used(const Axes& a) const { return to_tuple(Shape(a.end() - problem().rank, a.end())); }
 
     std::shared_ptr<const Prepared> prepared_for(const Shape& input);
     std::shared_ptr<const Prepared> prepare(const Key&);
-    std::shared_ptr<const PackedWeights> pack(const Problem&, AlgorithmId, const KernelTable&);
+    std::shared_ptr<const PackedWeights> packed_for(const ConvPlan&);
 
     Convolution convolution_;
     py::array weight_;
     std::optional<py::array> bias_;
     py::object activation_;
-    std::vector<Packed> packed_;  // used within prepare() alone, which one thread enters at a time
+    bool finite_;  // all weights
+    std::vector<std::shared_ptr<const PackedWeights>> packed_;  // used within prepare() alone, which one thread enters at a time
     Recent<Key, Prepared> prepared_;
 };
 

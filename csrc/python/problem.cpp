@@ -19,7 +19,7 @@ py::dict explain(py::handle value, py::handle algorithm) {
     const Choice choice = choose(p, std::string(text(algorithm, "algorithm")), isa);
     if (p.op == Op::conv) {
         const ConvPlan plan(p, choice.algorithm->id, isa, thread_count());
-        return explanation(p, choice, plan.summary(), isa, packed_weight_bytes(p, choice.algorithm->id, isa));
+        return explanation(p, choice, plan.summary(), isa, plan.packed_weight_bytes());
     }
     const PoolPlan plan(p, {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)}, isa, thread_count());
     return explanation(p, choice, plan.summary(), isa, 0);
@@ -152,7 +152,7 @@ void register_problem(py::module_& m) {
     m.def("explain", &explain, py::arg("problem"), py::arg("algorithm") = "auto");
     m.def("remember_choice", [](py::handle value, py::handle algorithm) {
         const Problem p = problem_of(value);
-        const std::string name = text(algorithm, "algorithm");
+        const std::string name(text(algorithm, "algorithm"));
         const Choice choice = choose(p, name, current_isa());  // throws for what is unknown or not supported
         if (name != choice.algorithm->name) value_error("algorithm", algorithm, "the name of one algorithm");
         remember_choice(p, current_isa(), choice.algorithm->id);

@@ -32,6 +32,7 @@ from .runtime import (
     threads,
 )
 from .shapes import ReceptiveField, output_shape, receptive_field
+from .tuning import Tuning, autotune, forget_tuning, load_tuning
 
 __version__: str = build_info()["version"]
 
@@ -42,6 +43,7 @@ __all__ = [
     "Explanation",
     "Problem",
     "ReceptiveField",
+    "Tuning",
     "__version__",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -50,6 +52,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "algorithms",
+    "autotune",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -57,11 +60,13 @@ __all__ = [
     "conv2d",
     "conv3d",
     "explain",
+    "forget_tuning",
     "get_num_threads",
     "instruction_set",
     "instruction_sets",
     "leaky_relu",
     "linear",
+    "load_tuning",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",

@@ -109,11 +109,11 @@ class Explanation(Mapping[str, Any]):
             ("work", work),
             ("packed weights", _si(self.packed_weight_bytes)),
             ("workspace", f"{_si(self.workspace_bytes)} per thread"),
-            ("estimate", _duration(self.estimate_us)),
+            ("estimate", duration(self.estimate_us / 1e6)),
         ]
         for other in self.alternatives:
             if other["algorithm"] != self.algorithm:
-                text = _duration(other["estimate_us"]) if other["supported"] else "not supported"
+                text = duration(other["estimate_us"] / 1e6) if other["supported"] else "not supported"
                 rows.append((f"or {other['algorithm']}", text + (other["reason"] and f": {other['reason']}")))
         width = max(len(name) for name, _ in rows)
         return "\n".join([self.problem, *(f"  {name:<{width}}  {text}" for name, text in rows)])
@@ -129,8 +129,16 @@ def _si(count: int) -> str:
     return f"{value:.4g} TB"
 
 
-def _duration(microseconds: float) -> str:
-    for scale, unit in ((1.0, "us"), (1e3, "ms")):
-        if microseconds / scale < 999.5:
-            return f"{microseconds / scale:.3g} {unit}"
-    return f"{microseconds / 1e6:.3g} s"
+def duration(seconds: float) -> str:
+    """Return a time to three digits, in the unit that suits it.
+
+    Examples
+    --------
+    >>> from fastconv._explanation import duration
+    >>> duration(0.00000123), duration(0.0123), duration(1.5)
+    ('1.23 us', '12.3 ms', '1.5 s')
+    """
+    for unit, scale in (("us", 1e6), ("ms", 1e3)):
+        if seconds * scale < 999.5:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -10,7 +10,8 @@ from fastconv.bench.machine import Machine, describe_machine
 from fastconv.bench.photo import PhotoMissingError, photograph
 from fastconv.bench.problems import LAYERS, select
 from fastconv.bench.report import Report, Row
-from fastconv.bench.runner import Progress, Settings, run
+from fastconv.bench.runner import Progress, Settings, in_turn, run
+from fastconv.bench.selection import Selected, Selection, estimates, run_selection, time_algorithms
 
 __all__ = [
     "LAYERS",
@@ -20,13 +21,19 @@ __all__ = [
     "Progress",
     "Report",
     "Row",
+    "Selected",
+    "Selection",
     "Settings",
     "baselines",
     "describe_machine",
+    "estimates",
+    "in_turn",
     "kernel_call",
     "kernel_names",
     "make_arrays",
     "photograph",
     "run",
+    "run_selection",
     "select",
+    "time_algorithms",
 ]

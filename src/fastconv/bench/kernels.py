@@ -25,7 +25,11 @@ def kernel_names(problem: Problem) -> list[str]:
 
 
 def kernel_call(
-    problem: Problem, arrays: Arrays, algorithm: str = "auto", prepared: bool = True
+    problem: Problem,
+    arrays: Arrays,
+    algorithm: str = "auto",
+    prepared: bool = True,
+    out: NDArray[Any] | None = None,
 ) -> Callable[[], NDArray[Any]]:
     """Return a call without arguments that computes a problem.
 
@@ -40,6 +44,8 @@ def kernel_call(
     prepared : bool
         A convolution goes through `Conv2d` and its sisters, which pack the weights once, before the
         returned call; otherwise through `conv2d`, which packs them at every call.
+    out : ndarray, optional
+        Where every call of a convolution stores its result; without it each makes an array of its own.
     """
     if "pool" in problem.op:
         return _pool_call(problem, arrays.x)
@@ -57,9 +63,9 @@ def kernel_call(
     x, weight = arrays.x, arrays.weight
     if prepared:
         convolution = getattr(fastconv, f"Conv{problem.rank}d")(weight, **options)
-        return lambda: convolution(x)
+        return lambda: convolution(x, out=out)
     function = getattr(fastconv, problem.op)
-    return lambda: function(x, weight, **options)
+    return lambda: function(x, weight, out=out, **options)
 
 
 def _pool_call(problem: Problem, x: NDArray[Any]) -> Callable[[], NDArray[Any]]:

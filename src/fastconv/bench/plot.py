@@ -12,7 +12,7 @@ from fastconv.bench.report import Report, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _MUTED, _RULE = "#1f2933", "#6b7785", "#d9dee4"
+INK, MUTED, RULE = "#1f2933", "#6b7785", "#d9dee4"
 _FAMILIES = {
     "photo": ("#c2410c", "photograph"),
     "r50": ("#1d4ed8", "ResNet-50"),
@@ -64,10 +64,8 @@ def plot(report: Report, path: str | Path) -> None:
     threads = f"{machine.threads} thread" + "s" * (machine.threads > 1)
     facts = (machine.processor, machine.instruction_set, threads, f"NumPy {machine.numpy}", machine.date[:10])
     edge = 0.2 / figure.get_figwidth()
-    figure.text(
-        edge, 1 - 0.16 * inch, "fastconv over NumPy", fontsize=15, weight="bold", color=_INK, va="top"
-    )
-    figure.text(edge, 1 - 0.47 * inch, " · ".join(facts), fontsize=9, color=_MUTED, va="top")
+    figure.text(edge, 1 - 0.16 * inch, "fastconv over NumPy", fontsize=15, weight="bold", color=INK, va="top")
+    figure.text(edge, 1 - 0.47 * inch, " · ".join(facts), fontsize=9, color=MUTED, va="top")
     figure.legend(
         handles=[Patch(color=colour, label=label) for colour, label in dict.fromkeys(map(_family, rows))],
         loc="upper left",
@@ -77,14 +75,14 @@ def plot(report: Report, path: str | Path) -> None:
         ncols=7,
         frameon=False,
         fontsize=9,
-        labelcolor=_INK,
+        labelcolor=INK,
         handlelength=0.9,
         handleheight=0.9,
         handletextpad=0.5,
         columnspacing=1.1,
     )
     caption = f"times faster than the fastest NumPy baseline (1{_TIMES}: as fast)"
-    figure.text(0.5, 0.12 * inch, caption, fontsize=9, color=_MUTED, ha="center")
+    figure.text(0.5, 0.12 * inch, caption, fontsize=9, color=MUTED, ha="center")
     figure.savefig(path, dpi=160)
 
 
@@ -101,7 +99,7 @@ def _draw(axes: Axes, rows: list[Row], limits: tuple[float, float], tallest: flo
         zorder=2,
     )
     for place, row in zip(places, rows, strict=True):
-        axes.plot([row.speedup_low, row.speedup_high], [place, place], color=_INK, alpha=0.5, lw=1, zorder=3)
+        axes.plot([row.speedup_low, row.speedup_high], [place, place], color=INK, alpha=0.5, lw=1, zorder=3)
         axes.annotate(
             f"{row.speedup:.2g}{_TIMES}" if row.speedup < 0.95 else f"{row.speedup:.1f}{_TIMES}",
             (max(row.speedup_high, row.speedup, 1), place),
@@ -109,9 +107,9 @@ def _draw(axes: Axes, rows: list[Row], limits: tuple[float, float], tallest: flo
             textcoords="offset points",
             va="center",
             fontsize=8.5,
-            color=_INK,
+            color=INK,
         )
-    axes.axvline(1, color=_INK, lw=1, zorder=4)
+    axes.axvline(1, color=INK, lw=1, zorder=4)
     axes.set_xscale("log")
     axes.set_xlim(limits)
     axes.set_ylim(tallest - 0.4, -0.7)
@@ -119,8 +117,8 @@ def _draw(axes: Axes, rows: list[Row], limits: tuple[float, float], tallest: flo
     axes.set_xticks(_ticks(*limits))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{_TIMES}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(length=0, labelcolor=_INK, labelsize=8.5)
-    axes.grid(axis="x", color=_RULE, lw=0.8, zorder=0)
+    axes.tick_params(length=0, labelcolor=INK, labelsize=8.5)
+    axes.grid(axis="x", color=RULE, lw=0.8, zorder=0)
     axes.spines[:].set_visible(False)
 
 

@@ -5,9 +5,12 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.bench.machine import Machine
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,7 @@ class Report:
 
     def write(self, path: str | Path) -> None:
         """Write everything as JSON; a number that was not measured becomes null."""
-        text = json.dumps(_finite(dataclasses.asdict(self)), indent=1, allow_nan=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_json(self, path)
 
     @classmethod
     def read(cls, path: str | Path) -> "Report":
@@ -99,6 +101,12 @@ class Report:
             return cls(machine=Machine(**data.pop("machine")), rows=rows, **data)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a result of `fastconv bench --json`: {error}") from error
+
+
+def write_json(report: "DataclassInstance", path: str | Path) -> None:
+    """Write the fields of a report; NaN, what was not measured, becomes null."""
+    text = json.dumps(_finite(dataclasses.asdict(report)), indent=1, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ a speed-up is the median of the ratios within the rounds.
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from fastconv.bench.report import Report, Row
 
 Call: TypeAlias = Callable[[], NDArray[Any]]
 Samples: TypeAlias = dict[str, list[float]]  # seconds a call, a number for each round
+T = TypeVar("T")
 
 TOLERANCE = {dtype: 256 * float(np.finfo(dtype).eps) for dtype in ("float32", "float64")}
 """Largest difference from float64 over the largest magnitude: ten times Winograd's rounding, a hundredth of
@@ -89,23 +90,35 @@ def run(
         KeyboardInterrupt ends the run early, with the rows measured so far.
     """
     settings = settings or Settings()
-    rows: list[Row] = []
-    complete, started = True, time.perf_counter()
+    started = time.perf_counter()
     with as_asked(settings.threads, settings.instruction_set):
         machine = describe_machine()
-        try:
-            for done, (name, problem) in enumerate(problems.items()):
-                progress(Progress(done, len(problems), name))
-                rows += measure(name, problem, settings)
-            progress(Progress(len(problems), len(problems), ""))
-        except KeyboardInterrupt:
-            complete = False
+        found, complete = one_by_one(
+            problems, lambda name, problem: measure(name, problem, settings), progress
+        )
         # Before and after, the larger counts: a peak that another process cut short flatters every row.
         after = measure_peak(machine.threads)
     peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
-    rows = [_with_share(row, peak[problems[row.name].dtype]) for row in rows]
+    rows = [_with_share(row, peak[problems[row.name].dtype]) for part in found for row in part]
     machine = replace(machine, peak_gflops=peak)
     return Report(machine, rows, complete, settings.prepared, time.perf_counter() - started)
+
+
+def one_by_one(
+    problems: Mapping[str, fastconv.Problem],
+    measure: Callable[[str, fastconv.Problem], T],
+    progress: Callable[[Progress], None],
+) -> tuple[list[T], bool]:
+    """Measure one problem after the other; KeyboardInterrupt keeps what was found, with False beside it."""
+    found: list[T] = []
+    try:
+        for done, (name, problem) in enumerate(problems.items()):
+            progress(Progress(done, len(problems), name))
+            found.append(measure(name, problem))
+        progress(Progress(len(problems), len(problems), ""))
+    except KeyboardInterrupt:
+        return found, False
+    return found, True
 
 
 def measure(name: str, problem: fastconv.Problem, settings: Settings) -> list[Row]:
@@ -174,11 +187,11 @@ def exact_result(problem: fastconv.Problem, arrays: Arrays) -> NDArray[Any]:
     raise ValueError(f"no NumPy baseline computes {problem}")
 
 
-def _rounds(
-    kernels: dict[str, Call], against: dict[str, Call], settings: Settings
-) -> tuple[Samples, Samples]:
-    """Time every kernel and every baseline once a round; a round has the same place in every list."""
-    calls = [*against.values(), *kernels.values()]
+def in_turn(calls: Sequence[Call], settings: Settings, settling: int = 0) -> list[list[float]]:
+    """Time every call once a round; a round has the same place in every list.
+
+    The first `settling` calls are NumPy's: each is followed by a pause in which its threads fall asleep.
+    """
     repeats = [max(1, round(settings.sample / max(_time(call, 1), 1e-7))) for call in calls]
     samples: list[list[float]] = [[] for _ in calls]
     end = time.perf_counter() + settings.seconds
@@ -188,8 +201,16 @@ def _rounds(
         for index, call in enumerate(calls):
             call()  # brings caches and threads back from what ran before
             samples[index].append(_time(call, repeats[index]))
-            if index < len(against):
+            if index < settling:
                 time.sleep(settling_seconds())
+    return samples
+
+
+def _rounds(
+    kernels: dict[str, Call], against: dict[str, Call], settings: Settings
+) -> tuple[Samples, Samples]:
+    """Time kernels and baselines in turn."""
+    samples = in_turn([*against.values(), *kernels.values()], settings, settling=len(against))
     return (
         dict(zip(kernels, samples[len(against) :], strict=True)),
         dict(zip(against, samples[: len(against)], strict=True)),

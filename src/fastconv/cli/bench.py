@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,10 +21,12 @@ from rich.table import Table
 
 import fastconv
 from fastconv import bench as suite
+from fastconv._explanation import duration
 from fastconv.bench.machine import fair_environment
+from fastconv.cli.display import make_console, make_table, print_doubts, print_machine
+from fastconv.cli.selection import show_selection
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_DISTURBED = 0.7  # load average: more than this is another process at work, or one that has just ended
 _PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -38,6 +39,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 @click.option("--unprepared", is_flag=True, help="conv2d instead of Conv2d: weights packed at every call.")
 @click.option("--json", "json_file", type=_FILE, help="Write everything here.")
 @click.option("--plot", "plot_file", type=_FILE, help="Draw the speed-ups here: PNG, SVG or PDF.")
+@click.option("--selection", is_flag=True, help='How good the choices of "auto" are, instead.')
 @click.option("--list", "only_list", is_flag=True, help="List the problems and stop.")
 @click.pass_context
 def bench(
@@ -50,6 +52,7 @@ def bench(
     unprepared: bool,
     json_file: Path | None,
     plot_file: Path | None,
+    selection: bool,
     only_list: bool,
 ) -> None:
     """Time every kernel beside its NumPy baseline.
@@ -59,11 +62,17 @@ def bench(
     median of the ratios within the turns, over the fastest NumPy baseline. GFLOP/s count the operations of
     the definition: Winograd's algorithm needs fewer and can pass 100 % of peak.
 
+    With --selection the algorithms that "auto" may choose take turns, without NumPy: what the model of their
+    costs chose is compared with what was fastest.
+
     Ctrl-C keeps what was measured. Exits with 1 if a result was refused, with 130 after Ctrl-C.
     """
     problems = suite.select(only, dtype or "")
+    if selection:
+        problems = {name: problem for name, problem in problems.items() if "pool" not in problem.op}
     if not problems:
-        raise click.BadParameter(f"no problem contains {only!r}; --list shows them", param_hint="--only")
+        kind = "convolution" if selection else "problem"
+        raise click.BadParameter(f"no {kind} contains {only!r}; --list shows them", param_hint="--only")
     if only_list:
         for name, problem in problems.items():
             click.echo(f"{name:18}{problem}")
@@ -72,6 +81,8 @@ def bench(
     for path in (json_file, plot_file):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path}: there is no such folder")
+    if plot_file is not None and selection:
+        raise click.BadParameter("there is no picture of --selection", param_hint="--plot")
     if plot_file is not None and plot_file.suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"{plot_file} does not end in {', '.join(_PICTURES)}", param_hint="--plot")
     if isa and isa not in fastconv.instruction_sets():
@@ -81,6 +92,13 @@ def bench(
         _restart_fair(threads or fastconv.get_num_threads())
 
     settings = suite.Settings(rounds=rounds, prepared=not unprepared, threads=threads, instruction_set=isa)
+    if selection:
+        with _progress(len(problems)) as tell:
+            choices = suite.run_selection(problems, settings, tell)
+        show_selection(choices)
+        if json_file:
+            choices.write(json_file)
+        ctx.exit(0 if choices.complete else 130)
     with _progress(len(problems)) as tell:
         report = suite.run(problems, settings, tell)
     show(report)
@@ -121,16 +139,8 @@ def _progress(total: int) -> Iterator[Callable[[suite.Progress], None]]:
 
 def show(report: suite.Report) -> None:
     """Print the table of a report, the machine it belongs to, and what it comes to."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
-    machine = report.machine
-    threads = f"{machine.threads} thread" + "s" * (machine.threads > 1)
-    console.print(f"{machine.processor}, {machine.instruction_set}, {threads}, {machine.date}")
-    peak = ", ".join(f"{value:.0f} GFLOP/s {dtype}" for dtype, value in machine.peak_gflops.items())
-    weights = "packed once" if report.prepared else "packed at every call"
-    versions = f"fastconv {machine.fastconv}, weights {weights}; NumPy {machine.numpy}"
-    console.print(f"peak {peak}; {versions}", style="dim")
+    console = make_console()
+    print_machine(console, report.machine, report.prepared)
     console.print(_table(report))
     for row in report.failures:
         console.print(f"{row.name} {row.algorithm}: {row.note}", style="red", markup=False, soft_wrap=True)
@@ -141,22 +151,13 @@ def show(report: suite.Report) -> None:
             f"{len(measured)} problems in {report.seconds:.0f} s: geometric mean {mean:.1f} times NumPy, "
             f"least {slowest.speedup:.2f} times ({slowest.name})"
         )
-    if machine.load > _DISTURBED:
-        console.print(
-            f"other processes kept the machine busy when this began (load {machine.load}): "
-            "do not trust these figures, repeat them on a quiet machine",
-            style="yellow",
-            soft_wrap=True,
-        )
     if report.failures:
         console.print(f"{len(report.failures)} results were refused, see above", style="bold red")
-    if not report.complete:
-        console.print("interrupted: these are the rows measured until then", style="yellow")
+    print_doubts(console, report.machine, report.complete)
 
 
 def _table(report: suite.Report) -> Table:
-    # Eighty characters, the width of a terminal that nobody widened.
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False)
+    table = make_table()
     table.add_column("problem", no_wrap=True)
     table.add_column("algorithm", no_wrap=True)
     for heading in ("time", "GFLOP/s", "peak", "NumPy"):
@@ -174,26 +175,12 @@ def _table(report: suite.Report) -> Table:
         table.add_row(
             first,
             algorithm,
-            _time(row.seconds),
+            duration(row.seconds),
             f"{row.gflops:.1f}",
             "" if row.peak_share is None else f"{row.peak_share:.0%}",
-            _time(row.baseline_seconds) if row.baseline else "",
+            duration(row.baseline_seconds) if row.baseline else "",
             row.baseline,
             f"{row.speedup:.2f}" if row.speedup < 10 else f"{row.speedup:.1f}",
             style="bold" if row.is_default else "dim" if row.speedup < 1 else "",
         )
     return table
-
-
-def _time(seconds: float) -> str:
-    """Return a time to three digits, in the unit that suits it.
-
-    Examples
-    --------
-    >>> _time(0.00000123), _time(0.0123), _time(1.5)
-    ('1.23 us', '12.3 ms', '1.5 s')
-    """
-    for unit, scale in (("us", 1e6), ("ms", 1e3)):
-        if seconds * scale < 999.5:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds:.3g} s"

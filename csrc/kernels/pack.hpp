@@ -1,0 +1,125 @@
+// Weights of the dense kernels in the order in which they are read: panels of channels, or tiles of a few channels.
+//
+// Channels come as the rows of a matrix, one product after the other (channels first), or as its columns (channels last).
+// A block of lanes x lanes is read, transposed in registers where channels are rows, and stored a product at a time.
+#pragma once
+
+#include "direct.hpp"
+
+namespace fastconv {
+namespace {
+
+// A tile of the kernels that put pixels in lanes and interleave rows, in the terms of a panel.
+template <class T>
+inline Panel weight_tile(const ConvArgs<T>& a, int64_t group, int64_t i) {
+    const int64_t tiles = parts_of(a.group_out, tile_rows);
+    Panel p;
+    p.channel = part_begin(a.group_out, tiles, i);
+    p.channels = p.width = part_begin(a.group_out, tiles, i + 1) - p.channel;
+    p.weights = group * a.group_out + p.channel;
+    return p;
+}
+
+template <class T>
+inline Panel weight_panel(const ConvArgs<T>& a, int64_t group, int64_t i) {
+    return a.weight_tiles ? weight_tile(a, group, i) : panel_of(a, group, i);
+}
+
+// The panels (or tiles) that the tasks of one block of channels read.
+template <class T>
+inline Range weight_panels(const ConvArgs<T>& a, int64_t channel_block) {
+    const int64_t all = a.weight_tiles ? parts_of(a.group_out, tile_rows) : a.panels;
+    return {part_begin(all, a.channel_blocks, channel_block), part_begin(all, a.channel_blocks, channel_block + 1)};
+}
+
+template <class T>
+inline void pack_panel(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, const Panel& panel, T* to) {
+    constexpr int L = lanes<T>;
+    const T* from = w.data + (group * a.group_out + panel.channel) * w.channel_stride;
+    for (int64_t j = 0; j < panel.width; j += L) {
+        const int used = between(0, int(panel.channels - j), L), stored = clamp_lanes(panel.width - j, L);
+        const Mask<T> channels = first_lanes<T>(used), columns = first_lanes<T>(stored);
+        const auto put = [&](int64_t k, Vec<T> v) {
+            T* at = to + w.product[k] * panel.width + j;
+            if (stored == L)
+                store(at, v);
+            else
+                store_masked(at, v, columns);
+        };
+        if (w.channel_stride == 1) {
+            for (int64_t k = 0; k < a.reduction; ++k) put(k, load_masked(from + k * w.product_stride + j, channels));
+            continue;
+        }
+        for (int64_t k = 0; k < a.reduction; k += L) {
+            const int count = clamp_lanes(a.reduction - k, L);
+            const Mask<T> products = first_lanes<T>(count);
+            Vec<T> block[L];
+#pragma GCC unroll 16
+            for (int i = 0; i < L; ++i)
+                block[i] = i >= used ? Vec<T>{} : load_masked(from + (j + i) * w.channel_stride + k, products);
+            transpose<T>(block);
+#pragma GCC unroll 16
+            for (int i = 0; i < L; ++i)
+                if (i < count) put(k + i, block[i]);
+        }
+    }
+}
+
+// All weights of one group.
+template <class T>
+void pack_group(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, T* to) {
+    const int64_t panels = a.weight_tiles ? parts_of(a.group_out, tile_rows) : a.panels;
+    for (int64_t i = 0; i < panels; ++i) {
+        const Panel panel = weight_panel(a, group, i);
+        pack_panel(a, w, group, panel, to + panel.weights * a.reduction);
+    }
+}
+
+template <class T>
+int64_t pack_size(const ConvArgs<T>& a) {
+    return a.groups * a.reduction * (a.weight_tiles ? a.group_out : panel_of(a, 1, 0).weights);
+}
+
+// What one task of a call that was given its weights unpacked has to pack before it runs: its block of channels, unless
+// the same thread has packed it for the task before.
+template <class T>
+void pack_for_task(ConvArgs<T>& a, const WeightSource<T>& w, int64_t task, T* to, int64_t& held) {
+    const Cell at = cell_of(a, task);
+    const Range panels = weight_panels(a, at.channel_block);
+    const int64_t block = at.group * a.channel_blocks + at.channel_block;
+    a.weights = to;
+    a.weights_first = weight_panel(a, at.group, panels.begin).weights;
+    if (held == block) return;
+    held = block;
+    for (int64_t i = panels.begin; i < panels.end; ++i) {
+        const Panel panel = weight_panel(a, at.group, i);
+        pack_panel(a, w, at.group, panel, to + (panel.weights - a.weights_first) * a.reduction);
+    }
+}
+
+template <class T>
+int64_t pack_size_for_task(const ConvArgs<T>& a) {
+    int64_t most = 0;
+    for (int64_t block = 0; block < a.channel_blocks; ++block) {
+        const Range panels = weight_panels(a, block);
+        int64_t width = 0;
+        for (int64_t i = panels.begin; i < panels.end; ++i) width += weight_panel(a, 0, i).width;
+        most = max_of(most, width);
+    }
+    return most * a.reduction;
+}
+
+// Whether all are finite: x * 0 is 0 for every finite x.
+template <class T>
+bool all_finite(const T* values, int64_t count) {
+    constexpr int L = lanes<T>;
+    Vec<T> zero{};
+    for (int64_t i = 0; i < count; i += L)
+        zero += (count - i >= L ? load(values + i) : load_partial(values + i, int(count - i))) * T(0);
+    for (int i = 0; i < L; ++i)
+        if (!(zero[i] == 0)) return false;
+    return true;
+}
+
+}  // namespace
+}  // namespace fastconv
