@@ -16,6 +16,7 @@ constexpr double masked_run = 30;         // to begin a run of products with lan
 constexpr double masked_load = 1.1;       // share of a tile's time that lanes outside the input cost
 constexpr double strided_load = 1.35;     // that every other column costs
 constexpr double element_gathered = 0.6;  // cycles to copy an element of a patch
+constexpr double run_gathered = 8;        // to begin with a run of them
 constexpr double depthwise_vector = 1.4;  // cycles for one product of a vector
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
@@ -88,7 +89,11 @@ double pointwise_pixel_lanes(const Problem& p, const TileShape& s) {
 }
 
 double im2col(const Problem& p, const TileShape& s) {
-    const double all = double(p.n) * pixels(p), gather = all * products(p) * element_gathered;
+    // Patches are copied in runs of neighbouring pixels (or channels), which end with a row, a tile, or a patch.
+    const double all = double(p.n) * pixels(p), wide = s.vectors * s.lanes;
+    const double runs = channels_first(p) ? (all / double(std::max<int64_t>(p.output[2], 1)) + ceiling(all, wide)) * products(p)
+                                          : all * double(p.taps());
+    const double gather = all * products(p) * element_gathered + runs * run_gathered;
     const double multiply = channels_first(p) ? tiles(s, group_out(p), all, products(p), 2)
                                               : tiles(s, all, group_out(p), products(p), 1);
     return double(p.groups) * (multiply + gather);

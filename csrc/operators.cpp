@@ -26,7 +26,7 @@ void run_linear(const T* x, const T* weights, const T* bias, T* y, int64_t rows,
     const Kernels<T>& k = kernels_of<T>(current_isa());
     LinearArgs<T> a{x, weights, y, epilogue_of<T>(activation), rows, in, out, 1, rows};
     a.epilogue.bias = bias;
-    const int threads = worthwhile_threads(2.0 * double(rows) * double(in) * double(out), thread_count());
+    const int threads = worthwhile_threads(2.0 * double(rows) * double(in) * double(out), get_num_threads());
     const int64_t columns = (out + k.lanes - 1) / k.lanes;
     // Rows of a block stay in second-level cache while the weights of all outputs pass.
     a.row_block = std::clamp<int64_t>((256 << 10) / (std::max<int64_t>(in, 1) * int64_t(sizeof(T))), 16, 1024);
@@ -38,7 +38,7 @@ template <class T>
 void run_activation(const T* x, T* y, int64_t count, const ActivationSpec& activation) {
     const Kernels<T>& k = kernels_of<T>(current_isa());
     const MapArgs<T> a{x, y, epilogue_of<T>(activation)};
-    const int threads = worthwhile_threads(operations_per_element * double(count), thread_count());
+    const int threads = worthwhile_threads(operations_per_element * double(count), get_num_threads());
     parallel_for((count + elements_per_task - 1) / elements_per_task, threads, [&](int64_t task, int) {
         k.map(a, task * elements_per_task, std::min(count, (task + 1) * elements_per_task));
     });
@@ -49,7 +49,7 @@ void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner)
     if (length == 0 || inner == 0) return;
     const Kernels<T>& k = kernels_of<T>(current_isa());
     const SoftmaxArgs<T> a{x, y, length, inner};
-    const int threads = worthwhile_threads(operations_per_element * double(outer) * double(length * inner), thread_count());
+    const int threads = worthwhile_threads(operations_per_element * double(outer) * double(length * inner), get_num_threads());
     parallel_for(outer, threads, [&](int64_t task, int) { k.softmax(a, task); });
 }
 

@@ -1,7 +1,5 @@
 #include "parallel.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -16,27 +14,12 @@
 #if defined(__linux__)
 #include <sched.h>
 #endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#define FASTCONV_HAS_FORK 1
-#endif
-
 namespace fastconv {
 namespace {
 
-std::atomic<bool> forked{false};
 std::atomic<int> global_threads{0};
 thread_local std::vector<int> limits;
 thread_local std::function<bool()> interrupt_check;
-
-// libgomp's threads do not survive fork(), and its first parallel region in the child would wait for them for ever
-// (GCC bug 60035). A child computes on one thread instead.
-void remember_forks() {
-#if defined(FASTCONV_HAS_FORK)
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
-    (void)registered;
-#endif
-}
 
 // Cores' worth of processor time, or a large number for no limit.
 int granted_cores(double quota, double period) {
@@ -120,7 +103,6 @@ int get_num_threads() {
     if (!limits.empty()) return limits.back();
     int n = global_threads.load(std::memory_order_relaxed);
     if (n == 0) {
-        remember_forks();
         n = default_threads();
         global_threads.store(n, std::memory_order_relaxed);
     }
@@ -134,45 +116,29 @@ void pop_thread_limit() {
     limits.pop_back();
 }
 
-int thread_count() {
-    if (forked.load(std::memory_order_relaxed) || omp_in_parallel()) return 1;
-    return get_num_threads();
-}
-
 InterruptCheck::InterruptCheck(std::function<bool()> check) { interrupt_check = std::move(check); }
 InterruptCheck::~InterruptCheck() { interrupt_check = nullptr; }
 
-void parallel_for(int64_t tasks, int threads, const std::function<void(int64_t, int)>& body) {
+void parallel_for(int64_t tasks, int threads, FunctionRef<void(int64_t, int)> body) {
     using Clock = std::chrono::steady_clock;
     constexpr auto pause = std::chrono::milliseconds(50);
-    std::atomic<bool> stop{false};
-    const bool checks = bool(interrupt_check);
-
-    const auto range = [&](int thread, int team) {
-        const int64_t begin = tasks / team * thread + std::min<int64_t>(thread, tasks % team);
-        const int64_t end = begin + tasks / team + (thread < tasks % team);
-        auto next_check = checks ? Clock::now() + pause : Clock::time_point{};
-        for (int64_t task = begin; task < end; ++task) {
-            body(task, thread);
-            if (!checks) continue;
-            // Thread 0 is the caller; it alone may ask Python.
-            if (thread == 0 && Clock::now() >= next_check) {
-                if (interrupt_check()) stop.store(true, std::memory_order_relaxed);
-                next_check = Clock::now() + pause;
-            }
-            if (stop.load(std::memory_order_relaxed)) return;
-        }
-    };
-
     const int team = int(std::min<int64_t>(threads, tasks));
-    if (team <= 1) {
-        if (tasks > 0) range(0, 1);
-    } else {
-        // The runtime may give fewer threads than asked for; ranges follow what it gave.
-#pragma omp parallel num_threads(team)
-        range(omp_get_thread_num(), omp_get_num_threads());
+    if (!interrupt_check) {
+        run_team(tasks, team, [&](int64_t task, int thread) {
+            body(task, thread);
+            return true;
+        });
+        return;
     }
-    if (stop.load()) throw Interrupted();
+    auto next_check = Clock::now() + pause;
+    const bool done = run_team(tasks, team, [&](int64_t task, int thread) {
+        body(task, thread);
+        // Thread 0 is the caller; it alone may ask Python.
+        if (thread != 0 || Clock::now() < next_check) return true;
+        next_check = Clock::now() + pause;
+        return !interrupt_check();
+    });
+    if (!done) throw Interrupted();
 }
 
 }  // namespace fastconv

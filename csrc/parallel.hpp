@@ -1,19 +1,17 @@
-// Threads. parallel_for is the only parallelism in the project, OpenMP its only implementation.
+// How many threads a call uses, and parallel_for, the only parallelism in the project.
 #pragma once
 
 #include <cstdint>
 #include <exception>
 #include <functional>
 
-namespace fastconv {
+#include "team.hpp"
 
-// Threads that a call made now may use: what set_num_threads or a ThreadLimit says, one in a child after fork() and
-// inside another parallel region.
-int thread_count();
+namespace fastconv {
 
 constexpr int most_threads = 4096;
 void set_num_threads(int n);
-int get_num_threads();
+int get_num_threads();  // what set_num_threads or the calling thread's limit says
 int usable_cores();  // by affinity and by the processor time a cgroup grants
 
 // A limit for the calling thread alone; limits nest.
@@ -34,7 +32,7 @@ class InterruptCheck {
     InterruptCheck& operator=(const InterruptCheck&) = delete;
 };
 
-// Runs body(task, thread) for every task on up to `threads` threads, each taking a contiguous range. body must not throw.
-void parallel_for(int64_t tasks, int threads, const std::function<void(int64_t task, int thread)>& body);
+// Runs body(task, thread) for every task on up to `threads` threads. body must not throw.
+void parallel_for(int64_t tasks, int threads, FunctionRef<void(int64_t task, int thread)> body);
 
 }  // namespace fastconv

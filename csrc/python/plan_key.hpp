@@ -13,7 +13,7 @@ struct PlanKey {
     Problem problem;
     std::string method;  // the algorithm asked for, or the kind of windows
     const KernelTable* isa = &current_isa();
-    int threads = thread_count();
+    int threads = get_num_threads();
     uint64_t choices = choice_generation();
 
     bool operator==(const PlanKey&) const = default;

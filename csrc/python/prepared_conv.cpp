@@ -74,7 +74,7 @@ py::object PreparedConv::padding() const {
 }
 
 std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepared_for(const Shape& input) {
-    const Key key{input, &current_isa(), thread_count(), choice_generation()};
+    const Key key{input, &current_isa(), get_num_threads(), choice_generation()};
     return prepared_.get(key, [&] { return prepare(key); });
 }
 

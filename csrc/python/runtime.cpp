@@ -65,7 +65,6 @@ py::dict build_info() {
 #else
     d["compiler"] = "GCC " __VERSION__;
 #endif
-    d["openmp"] = std::to_string(_OPENMP);
     d["instruction_sets"] = names(built_isas());
     d["flags"] = FASTCONV_KERNEL_FLAGS;
     return d;

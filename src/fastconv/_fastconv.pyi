@@ -15,7 +15,6 @@ _PoolKind: TypeAlias = Literal["max", "avg"]
 class _BuildInfo(TypedDict):
     version: str
     compiler: str
-    openmp: str
     instruction_sets: list[str]
     flags: str
 

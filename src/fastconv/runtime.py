@@ -239,7 +239,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     Returns
     -------
     dict or None
-        With ``mode="dicts"``: ``version``, ``compiler``, ``flags``, ``openmp``, ``instruction_sets``.
+        With ``mode="dicts"``: ``version``, ``compiler``, ``flags``, ``instruction_sets``.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def info(as_json: bool) -> None:
     table.add_column(overflow="fold")
     built = ", ".join(build["instruction_sets"])
     table.add_row("fastconv", str(build["version"]))
-    table.add_row("build", f"{build['compiler']}, OpenMP {build['openmp']}, for {built}")
+    table.add_row("build", f"{build['compiler']}, for {built}")
     table.add_row("flags", str(build["flags"]))
     table.add_row("processor", f"{cpu['model']}, {cpu['cores']} cores to use")
     table.add_row("caches", ", ".join(f"{name} {_kibibytes(cpu[key])}" for name, key in _CACHES.items()))
