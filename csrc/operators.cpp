@@ -49,7 +49,8 @@ void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner)
     if (length == 0 || inner == 0) return;
     const Kernels<T>& k = kernels_of<T>(current_isa());
     const SoftmaxArgs<T> a{x, y, length, inner};
-    const int threads = worthwhile_threads(operations_per_element * double(outer) * double(length * inner), get_num_threads());
+    const int threads =
+        worthwhile_threads(operations_per_element * double(outer) * double(length * inner), get_num_threads());
     parallel_for(outer, threads, [&](int64_t task, int) { k.softmax(a, task); });
 }
 

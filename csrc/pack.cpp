@@ -80,15 +80,16 @@ int64_t panels_of(int64_t channels, int lanes, int vectors) {
     return std::max<int64_t>(parts_of(channels, lanes) / vectors, 1);
 }
 
-ProductOrder product_order(const Problem& p, AlgorithmId id) {
+ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& isa) {
     const int64_t in = p.ic / p.groups, kh = p.kernel[1], kw = p.kernel[2];
-    if (id == AlgorithmId::direct && p.padded()) return {1, {kw * kh * in, in, kh * in}};
+    const bool columns_last = !p.padded() || isa.f32.few_registers;
+    if (id == AlgorithmId::direct && columns_last) return {kw, {kh * in * kw, in * kw, 1}};
+    if (id == AlgorithmId::direct) return {1, {kw * kh * in, in, kh * in}};
     if (p.layout == Layout::channels_first) return {p.taps(), {kh * kw, kw, 1}};
     return {1, {kh * kw * in, kw * in, in}};
 }
 
-std::vector<int64_t> product_numbers(const Problem& p, AlgorithmId id) {
-    const ProductOrder order = product_order(p, id);
+std::vector<int64_t> product_numbers(const Problem& p, const ProductOrder& order) {
     const int64_t in = p.ic / p.groups;
     const bool first = p.layout == Layout::channels_first;
     std::vector<int64_t> numbers;
@@ -118,8 +119,10 @@ WeightView weight_view(const Problem& p, const void* data) {
 Buffer pack(const Problem& p, AlgorithmId id, const KernelTable& isa, const WeightView& w) {
     const bool single = p.dtype == DType::f32;
     switch (id) {
-        case AlgorithmId::winograd2: return single ? packed_winograd<float, 2>(p, isa, w) : packed_winograd<double, 2>(p, isa, w);
-        case AlgorithmId::winograd4: return single ? packed_winograd<float, 4>(p, isa, w) : packed_winograd<double, 4>(p, isa, w);
+        case AlgorithmId::winograd2:
+            return single ? packed_winograd<float, 2>(p, isa, w) : packed_winograd<double, 2>(p, isa, w);
+        case AlgorithmId::winograd4:
+            return single ? packed_winograd<float, 4>(p, isa, w) : packed_winograd<double, 4>(p, isa, w);
         default: return single ? packed_depthwise<float>(p, w) : packed_depthwise<double>(p, w);
     }
 }

@@ -26,10 +26,10 @@ struct ProductOrder {
     int64_t channel, tap[3];
     bool operator==(const ProductOrder&) const = default;
 };
-ProductOrder product_order(const Problem&, AlgorithmId);
+ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&);
 
 // The number of each product, in the order in which a channel's weights lie.
-std::vector<int64_t> product_numbers(const Problem&, AlgorithmId);
+std::vector<int64_t> product_numbers(const Problem&, const ProductOrder&);
 
 // What the order of packed weights depends on: two problems on the same weights may share them if this is equal.
 struct WeightFormat {
@@ -45,10 +45,12 @@ struct PackedWeights {
     Buffer data;
 };
 
-// Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector more.
+// Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector
+// more.
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
-// Depthwise and Winograd weights; those of the dense kernels are packed by a kernel (kernels/pack.hpp). Throws std::bad_alloc.
+// Depthwise and Winograd weights; those of the dense kernels are packed by a kernel (kernels/pack.hpp). Throws
+// std::bad_alloc.
 Buffer pack(const Problem&, AlgorithmId, const KernelTable&, const WeightView&);
 int64_t pack_size(const Problem&, AlgorithmId, const KernelTable&);  // in bytes
 

@@ -12,7 +12,7 @@ namespace fastconv {
 constexpr int most_threads = 4096;
 void set_num_threads(int n);
 int get_num_threads();  // what set_num_threads or the calling thread's limit says
-int usable_cores();  // by affinity and by the processor time a cgroup grants
+int usable_cores();     // by affinity and by the processor time a cgroup grants
 
 // A limit for the calling thread alone; limits nest.
 void push_thread_limit(int n);

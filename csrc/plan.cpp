@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cache.hpp"
+
 namespace fastconv {
 namespace {
 
-constexpr double operations_per_task = 256e6;      // at most, so that a call can be interrupted within milliseconds
-constexpr int64_t im2col_panel_bytes = 512 << 10;  // patches gathered at a time
-constexpr int64_t im2col_sums_bytes = 256 << 10;   // sums waiting for the next panel
-constexpr int64_t few_pixel_tiles = 16;            // of a 1x1 convolution, for each thread
-constexpr int64_t winograd_block_bytes = 1 << 20;  // transformed input and products of one block of tiles
+constexpr double operations_per_task = 256e6;     // at most, so that a call can be interrupted within milliseconds
+constexpr int64_t im2col_most_panel = 512 << 10;  // bytes of patches gathered at a time
+constexpr int64_t im2col_most_sums = 256 << 10;   // bytes of sums waiting for the next panel
+constexpr int64_t few_pixel_tiles = 16;           // of a 1x1 convolution, for each thread
+constexpr int64_t winograd_most_block = 1 << 20;  // bytes of transformed input and products of one block of tiles
 constexpr int64_t winograd_most_tiles = 64;
 
 template <class T>
@@ -61,17 +63,23 @@ template <class T>
 class Blocking {
    public:
     Blocking(const Problem& p, const Kernels<T>& k, int threads, ConvArgs<T>& a)
-        : p_(p), a_(a), threads_(threads), rows_(k.tile_rows), pitch_(k.tile_vectors * k.lanes), lanes_(k.lanes) {
+        : p_(p),
+          a_(a),
+          threads_(threads),
+          rows_(k.tile_rows),
+          pitch_(k.tile_vectors * k.lanes),
+          lanes_(k.lanes),
+          tile_sums_(k.tile_sums) {
         a.channel_block = pitch_;
         a.channel_blocks = a.panels = panels_of(a.group_out, k.lanes, k.tile_vectors);
     }
 
     void direct() {
         // Rows first; columns where there are too few rows.
-        const int64_t rows = a_.out.size[0] * a_.out.size[1], wanted = tasks_wanted(images());
-        const int64_t row_blocks = std::clamp<int64_t>(wanted, 1, at_least_one(rows));
-        const int64_t most = parts_of(a_.out.size[2], a_.pixel_lanes ? 4 * lanes_ : rows_);
-        a_.column_blocks = std::clamp<int64_t>(parts_of(wanted, row_blocks), 1, at_least_one(most));
+        const int64_t rows = a_.out.size[0] * a_.out.size[1], others = images() * a_.channel_blocks;
+        const int64_t tiles = parts_of(a_.out.size[2], a_.pixel_lanes ? pitch_ : rows_);
+        const int64_t row_blocks = balanced_blocks(others, rows);
+        a_.column_blocks = row_blocks < rows ? 1 : balanced_blocks(others * row_blocks, tiles);
         a_.pixel_blocks = row_blocks * a_.column_blocks;
         a_.pixel_block = parts_of(rows, row_blocks) * parts_of(a_.out.size[2], a_.column_blocks);
     }
@@ -91,11 +99,11 @@ class Blocking {
         const int64_t tiles = a_.pixel_lanes ? parts_of(a_.group_out, rows_) : a_.panels;
         const int64_t units = parts_of(p_.n * p_.output_pixels(), tile_pixels);  // of all images together
         split_channels(tiles, units, p_.groups);
-        a_.reduction_block =
-            std::clamp<int64_t>(im2col_panel_bytes / (tile_pixels * element), 1, at_least_one(a_.reduction));
+        a_.reduction_block = std::clamp<int64_t>(std::min(cache_sizes().l2 / 2, im2col_most_panel) / (tile_pixels * element),
+                                                 1, at_least_one(a_.reduction));
         if (a_.reduction > a_.reduction_block) {
-            const int64_t tile_bytes = round_up(rows_, lanes_) * pitch_ * element;
-            const int64_t waiting = at_least_one(im2col_sums_bytes / tile_bytes);
+            const int64_t tile_bytes = tile_sums_ * element;
+            const int64_t waiting = at_least_one(std::min(cache_sizes().l2 / 4, im2col_most_sums) / tile_bytes);
             a_.channel_blocks = std::max(a_.channel_blocks, parts_of(tiles, waiting));
         }
         split_pixels(units, tile_pixels, p_.groups);
@@ -104,7 +112,8 @@ class Blocking {
     void winograd(int64_t m) {
         const int64_t tiles = parts_of(p_.output[1], m) * parts_of(p_.output[2], m), panels = a_.panels;
         const int64_t tile_bytes = (m + 2) * (m + 2) * element * (round_up(a_.group_in, lanes_) + pitch_ + lanes_);
-        const int64_t most = std::clamp<int64_t>(winograd_block_bytes / tile_bytes, rows_, winograd_most_tiles);
+        const int64_t most =
+            std::clamp<int64_t>(std::min(cache_sizes().l2, winograd_most_block) / tile_bytes, rows_, winograd_most_tiles);
         int64_t blocks = parts_of(tiles, most);
         a_.channel_blocks = 1;
         if (images() * blocks >= threads_)
@@ -128,20 +137,28 @@ class Blocking {
     static int64_t at_least_one(int64_t n) { return std::max<int64_t>(n, 1); }
     int64_t images() const { return p_.n * p_.groups; }
 
-    // Blocks of pixels in each of `outer` images (or groups), so that with the blocks of channels there are enough tasks
-    // for the threads, none of them too long.
-    int64_t tasks_wanted(int64_t outer) const {
-        const int64_t others = at_least_one(outer * a_.channel_blocks);
-        const double least = std::ceil(p_.operations() / operations_per_task / double(others));
-        const int64_t blocks = int64_t(std::min(least, 1e9));
-        return threads_ > 1 ? std::max(blocks, parts_of(tasks_per_thread * threads_, others)) : at_least_one(blocks);
+    // Blocks of the `units` in each of `others` cells of the grid: enough that there are tasks for all threads, that none is
+    // too long, and that threads finish together; no more than that takes.
+    int64_t balanced_blocks(int64_t others, int64_t units) const {
+        others = at_least_one(others);
+        units = at_least_one(units);
+        const double by_time = std::ceil(p_.operations() / operations_per_task / double(others));
+        const int64_t by_threads = threads_ > 1 ? parts_of(tasks_per_thread * threads_, others) : 1;
+        const int64_t least = std::min<int64_t>(std::max<int64_t>(int64_t(std::min(by_time, 1e9)), by_threads), units);
+        int64_t best = least;
+        if (threads_ == 1) return best;
+        const auto longest = [&](int64_t blocks) {  // units that one thread does
+            return double(parts_of(others * blocks, threads_)) * double(parts_of(units, blocks));
+        };
+        for (int64_t blocks = least + 1; blocks <= std::min(units, 8 * least); ++blocks)
+            if (longest(blocks) < 0.98 * longest(best)) best = blocks;
+        return best;
     }
 
     // `units` of `unit` pixels (or rows) into blocks.
     void split_pixels(int64_t units, int64_t unit, int64_t outer) {
-        const int64_t blocks = std::clamp<int64_t>(tasks_wanted(outer), 1, at_least_one(units));
-        a_.pixel_blocks = blocks;
-        a_.pixel_block = parts_of(units, blocks) * unit;
+        a_.pixel_blocks = balanced_blocks(outer * a_.channel_blocks, units);
+        a_.pixel_block = parts_of(units, a_.pixel_blocks) * unit;
     }
 
     // Where pixels alone make too few tasks, output channels are split too.
@@ -152,7 +169,7 @@ class Blocking {
 
     const Problem& p_;
     ConvArgs<T>& a_;
-    const int64_t threads_, rows_, pitch_, lanes_;
+    const int64_t threads_, rows_, pitch_, lanes_, tile_sums_;
 };
 
 template <class T>
@@ -206,7 +223,7 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
 }  // namespace
 
 ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, bool finite)
-    : problem_(p), format_{id, &isa, false, product_order(p, id)}, threads_(threads) {
+    : problem_(p), format_{id, &isa, false, product_order(p, id, isa)}, threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -221,10 +238,12 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
+        a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, format_.order);
-        if (dense()) products_ = product_numbers(p, id);
+        if (dense()) products_ = product_numbers(p, format_.order);
 
-        const int64_t groups = id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // its lanes run through them
+        const int64_t groups =
+            id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // its lanes run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
             summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);

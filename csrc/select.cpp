@@ -72,15 +72,18 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
-        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise, true},
-        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise, true},
+        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise,
+         true},
+        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise,
+         true},
         // Not chosen by itself until one Inf or huge pixel can no longer spoil its neighbours' outputs.
         {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",
          unsupported_winograd, false},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
          unsupported_winograd, false},
         {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv, true},
-        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv, true},
+        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv,
+         true},
         {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, true},
     };
     return list;

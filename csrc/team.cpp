@@ -151,7 +151,8 @@ class Team {
     }
     void hire(int count) {
         try {
-            while (int(workers_.size()) < count) workers_.push_back(std::make_unique<Worker>(job_, int(workers_.size()) + 1));
+            while (int(workers_.size()) < count)
+                workers_.push_back(std::make_unique<Worker>(job_, int(workers_.size()) + 1));
         } catch (const std::system_error&) {  // the system gives no more threads: those that are there do the work
         }
     }

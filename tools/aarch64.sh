@@ -36,7 +36,7 @@ if [ ! -e "$root/complete" ]; then
         -o APT::Sandbox::User= -o Acquire::Languages=none -o Debug::NoLocking=true -o Dir::State="$apt"
         -o Dir::State::lists="$apt/lists" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache")
     apt-get "${options[@]}" update
-    apt-get "${options[@]}" --yes --download-only install libgomp1 libpython3-dev libstdc++6 python3 >/dev/null
+    apt-get "${options[@]}" --yes --download-only install libpython3-dev libstdc++6 python3 >/dev/null
     if [ -L /lib ]; then # as here, /lib may be /usr/lib, and packages count on it
         mkdir -p "$root/usr/lib" && ln -s usr/lib "$root/lib"
     fi
@@ -84,4 +84,5 @@ import platform, fastconv
 print(f"fastconv on {platform.machine()} with Python {platform.python_version()}:", *fastconv.instruction_sets())
 assert platform.machine() == "aarch64" and fastconv.instruction_set() == "neon"
 '
-"$target" -m pytest -p no:cacheprovider "${tests[@]}"
+# The emulator (QEMU 7.2) fails an assertion of its own where a forked child of a program with threads starts a thread.
+"$target" -m pytest -p no:cacheprovider --deselect tests/test_threads.py::test_fork "${tests[@]}"

@@ -34,9 +34,9 @@ make_venv() {
 
 # need_clang: sets CXX to Clang 14, or, where it is not to be had, to the Clang there is
 need_clang() {
-    local clang=clang++-14 packages="clang-14 libomp-14-dev"
+    local clang=clang++-14 packages=clang-14
     if ! command -v $clang >/dev/null && ! apt-cache show clang-14 >/dev/null 2>&1; then
-        clang=clang++ packages="clang libomp-dev"
+        clang=clang++ packages=clang
     fi
     need $clang $packages
     export CXX=$clang

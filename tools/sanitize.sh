@@ -2,7 +2,7 @@
 # Build with sanitizers and run the tests. The first thing they find ends the run with a report.
 #
 #     tools/sanitize.sh [--all | pytest arguments]          AddressSanitizer and UndefinedBehaviorSanitizer, GCC
-#     tools/sanitize.sh thread [--all | pytest arguments]   ThreadSanitizer, Clang with LLVM's OpenMP runtime
+#     tools/sanitize.sh thread [--all | pytest arguments]   ThreadSanitizer
 #
 # Works in build/sanitize, or in SANITIZE_DIR. What they do not see: AddressSanitizer the masked loads of AVX-512, which
 # tests/test_memory.py tries against pages without access; ThreadSanitizer vectors of more than 16 bytes, but the same
@@ -31,13 +31,10 @@ if [ "$mode" = address ]; then
 else
     tests=(tests/test_threads.py tests/test_exact.py tests/test_pool.py)
     sanitizers=thread
-    need_clang
-    # GCC's build of the runtime: Clang's shared one of version 14 crashes when preloaded.
-    preload=$(realpath "$(g++ -print-file-name=libtsan.so)")
-    # Archer tells the sanitizer what the OpenMP runtime, itself not instrumented, synchronizes. Without a blocktime of
-    # 0 idle threads spin, and there are more of them than cores.
-    options=(OMP_TOOL_LIBRARIES="$($CXX -print-resource-dir)/../../libarcher.so" KMP_BLOCKTIME=0
-        TSAN_OPTIONS=ignore_noninstrumented_modules=1:die_after_fork=0:halt_on_error=1:abort_on_error=1)
+    need g++ g++
+    export CXX=${CXX:-g++}
+    preload="$($CXX -print-file-name=libtsan.so) $($CXX -print-file-name=libstdc++.so)"
+    options=(TSAN_OPTIONS=ignore_noninstrumented_modules=1:die_after_fork=0:halt_on_error=1:abort_on_error=1)
 fi
 if [ "${1-}" = --all ]; then tests=() && shift; fi
 if [ $# -gt 0 ]; then tests=("$@"); fi

@@ -41,6 +41,7 @@ struct ConvArgs {
 
     bool weight_tiles;       // pointwise, im2col: weights are packed as tiles of channels rather than as panels
     const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
+    int64_t column_step;     // direct: between the products of one column of the kernel, 1 or the kernel's width
     int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
 
     int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
@@ -142,7 +143,9 @@ struct PoolKernel {
 template <class T>
 struct Kernels {
     int lanes, tile_vectors, tile_rows;
-    int rows[4];  // of a tile so many vectors wide
+    int tile_sums;       // elements of the buffer in which a tile's sums wait
+    int rows[4];         // of a tile so many vectors wide
+    bool few_registers;  // so that a tile reads much for each product
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
     PackKernel<T> pack;

@@ -4,7 +4,7 @@
 //
 // Channels first, pixels in lanes. Input rows are copied once into a ring of lines with their padding in place and, for
 // stride s, split into s phases (column j goes to phase j % s), so that every tap of every stride reads neighbours.
-//     Task: image, group, block of multiples, block of output rows. Weights as they come: [group][multiple][kd][kh][kw].
+//     Task: group, block of multiples, image, block of output rows. Weights as they come: [group][multiple][kd][kh][kw].
 //     Workspace: offset of each tap in a line, the input row each line holds, the lines.
 // Channels last, channels in lanes; padding is skipped.
 //     Task: image, block of output rows. Packed weights: [multiple][kd][kh][kw][group].
@@ -196,9 +196,8 @@ inline void depthwise_channels(const ConvArgs<T>& a, const Window& window, const
     constexpr int V = 4 / P;
     for (int64_t q = 0; q < a.group_out; ++q)
         for (int64_t g = 0; g < a.groups; g += V * lanes<T>)
-            with_constant<V>(int(parts_of(min_of(a.groups - g, V * lanes<T>), lanes<T>)), [&](auto vectors) {
-                depthwise_pixels<T, P, vectors.value>(a, window, x, y, q, g);
-            });
+            with_constant<V>(int(parts_of(min_of(a.groups - g, V * lanes<T>), lanes<T>)),
+                             [&](auto vectors) { depthwise_pixels<T, P, vectors.value>(a, window, x, y, q, g); });
 }
 
 template <class T>

@@ -78,11 +78,10 @@ template <class T>
 inline void finish_transposed(const Epilogue<T>& e, const T* c, int64_t pitch, int64_t pixels, int64_t channels, T* y,
                               int64_t c_stride) {
     constexpr int L = lanes<T>;
-    for (int64_t m = 0; m < pixels; m += L) {
-        const int height = clamp_lanes(pixels - m, L);
-        const Mask<T> exists = first_lanes<T>(height);
-        for (int64_t j = 0; j < channels; j += L) {
-            const int width = clamp_lanes(channels - j, L);
+    for (int64_t j = 0; j < channels; j += L) {
+        const int width = clamp_lanes(channels - j, L);
+        for (int64_t m = 0; m < pixels; m += L) {
+            const int height = clamp_lanes(pixels - m, L);
             Vec<T> block[L];
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i) block[i] = load(c + (m + i) * pitch + j);
@@ -96,10 +95,12 @@ inline void finish_transposed(const Epilogue<T>& e, const T* c, int64_t pitch, i
                 for (int i = 0; i < L; ++i)
                     if (i < rows) put(to + i * c_stride, block[i]);
             };
-            if (height == L)
+            if (height == L) {
                 store_rows(width, [](T* p, Vec<T> v) { store(p, v); });
-            else
-                store_rows(width, [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
+                continue;
+            }
+            const Mask<T> exists = first_lanes<T>(height);
+            store_rows(width, [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
         }
     }
     if (in_second_pass(e.activation)) activate_rows(e, y, c_stride, channels, pixels);

@@ -51,8 +51,7 @@ FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, c
         with_constant<rows_of(v.value)>(int(pixels), [&](auto m) {
             Tile<T, m.value, v.value> tile;
             if (k.begin == 0)
-                tile.begin_columns(bias, v.value - 1,
-                                   first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));
+                tile.begin_columns(bias, v.value - 1, first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));
             else
                 tile.load_from(c, tile_pitch<T>);
             tile.add(rows, columns, k.count());
@@ -65,9 +64,7 @@ FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, c
 }
 
 // The pixels of a tile whose panel is so wide.
-inline int64_t panel_rows(int64_t vectors) {
-    return vectors == 1 ? rows_of(1) : vectors == 2 ? rows_of(2) : rows_of(3);
-}
+inline int64_t panel_rows(int64_t vectors) { return vectors == 1 ? rows_of(1) : vectors == 2 ? rows_of(2) : rows_of(3); }
 
 }  // namespace
 }  // namespace fastconv

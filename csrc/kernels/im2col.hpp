@@ -151,8 +151,9 @@ inline void im2col_pixel_lanes(const ConvArgs<T>& a, T* c, const T* panel, int64
                                Range k, int64_t first, int64_t count) {
     const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
     const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
-    gemm_pixel_lanes(c, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels, k, a.reduction, panel,
-                     im2col_pixels<T>, count, true, [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
+    gemm_pixel_lanes(c, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels, k,
+                     a.reduction, panel, im2col_pixels<T>, count, true,
+                     [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
     if (k.end < a.reduction) return;
     for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
         const int64_t at = first + i, image = a.out.c_stride, in_image = at % image;
@@ -171,11 +172,11 @@ inline void im2col_channel_lanes(const ConvArgs<T>& a, T* c, const T* patches, i
     const int64_t parts = parts_of(count, panel_rows(panel.width / lanes<T>));  // a wide panel takes fewer pixels at once
     for (int64_t part = 0; part < parts; ++part) {
         const int64_t p = part_begin(count, parts, part), pixels = part_begin(count, parts, part + 1) - p;
-        gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + (panel.weights - a.weights_first) * a.reduction, bias_of(a.epilogue, channel),
-                           panel, k, a.reduction, DenseRows<T>{patches + p * k.count(), k.count()}, pixels,
-                           [&](auto& sums) {
-                               finish_tile(a.epilogue, sums, a.y + (first + p) * a.out.stride[2] + channel,
-                                           a.out.stride[2], panel.channels);
+        gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + (panel.weights - a.weights_first) * a.reduction,
+                           bias_of(a.epilogue, channel), panel, k, a.reduction,
+                           DenseRows<T>{patches + p * k.count(), k.count()}, pixels, [&](auto& sums) {
+                               finish_tile(a.epilogue, sums, a.y + (first + p) * a.out.stride[2] + channel, a.out.stride[2],
+                                           panel.channels);
                            });
     }
 }

@@ -4,7 +4,7 @@
 //
 // Pixels in lanes where channels come first and the pixels fill whole tiles well enough; else channels in lanes.
 //
-// Loops: task (image, group, block of output channels, block of pixels) -> pixel tile -> channel tile, so that a tile of
+// Loops: task (group, block of output channels, image, block of pixels) -> pixel tile -> channel tile, so that a tile of
 // the input stays in first-level cache while the weights of the block stream past it.
 #pragma once
 
@@ -22,16 +22,15 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
         const int64_t count = min_of(wide, pixels.end - p);
         // So many rows of the input are read at once that the processor does not see the streams: ask for the next tile's.
         for (int64_t k = 0; k < a.reduction; ++k)
-            for (int v = 0; v < tile_vectors; ++v)
-                __builtin_prefetch(x + k * a.in.c_stride + p + wide + v * lanes<T>, 0, 2);
+            for (int v = 0; v < tile_vectors; ++v) __builtin_prefetch(x + k * a.in.c_stride + p + wide + v * lanes<T>, 0, 2);
         for (int64_t t = part_begin(tiles, a.channel_blocks, at.channel_block); t < last_tile; ++t) {
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
             T* const none = nullptr;  // all products come at once
-            gemm_pixel_lanes(none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
-                             Range{0, a.reduction}, a.reduction, x + p, a.in.c_stride, count, false, [&](auto& tile) {
-                                 finish_tile(a.epilogue, tile, y + channel * a.out.c_stride + p, a.out.c_stride, count);
-                             });
+            gemm_pixel_lanes(
+                none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
+                Range{0, a.reduction}, a.reduction, x + p, a.in.c_stride, count, false,
+                [&](auto& tile) { finish_tile(a.epilogue, tile, y + channel * a.out.c_stride + p, a.out.c_stride, count); });
         }
     }
 }

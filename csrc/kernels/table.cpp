@@ -24,10 +24,12 @@ constexpr Kernels<T> kernels() {
     Kernels<T> k{};
     k.lanes = lanes<T>;
     k.tile_vectors = tile_vectors;
+    k.tile_sums = int(Im2colTiles<T>::size);
     k.rows[1] = rows_of(1);
     k.rows[2] = rows_of(2);
     k.rows[3] = rows_of(3);
     k.tile_rows = tile_rows;
+    k.few_registers = vector_registers < 32;
     k.direct = {direct<T>, no_workspace<T>};
     k.im2col = {im2col<T>, im2col_workspace<T>};
     k.pointwise = {pointwise<T>, no_workspace<T>};

@@ -41,6 +41,16 @@ struct ScatteredRows {
     T at(int m, int64_t k) const { return base[offset[k] + m * row]; }
 };
 
+// The same for every `step`-th product.
+template <class T>
+struct SteppedRows {
+    const T* base;
+    int64_t row;
+    const int64_t* offset;
+    int64_t step;
+    T at(int m, int64_t k) const { return base[offset[k * step] + m * row]; }
+};
+
 // Rows are pixels `row` apart; their values follow each other. Channels last, and packed patches.
 template <class T>
 struct DenseRows {
@@ -92,13 +102,14 @@ struct ScatteredColumns {
     Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k] + v * S * lanes<T>); }
 };
 
-// The same where only some of the pixels are inside the input; the others count as zeros.
+// The same for every `step`-th product, where only some of the pixels are inside the input; the others count as zeros.
 template <class T, int S, int V>
 struct MaskedColumns {
     const T* base;
     const int64_t* offset;
+    int64_t step;
     StepMask<T, S> inside[V];
-    Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k] + v * S * lanes<T>, inside[v]); }
+    Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k * step] + v * S * lanes<T>, inside[v]); }
 };
 
 template <class T, int M, int V>
@@ -109,7 +120,9 @@ struct Tile {
     FASTCONV_INLINE void begin_columns(const T* start, int last, const Mask<T>& exists) {
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-            const Vec<T> s = !start ? Vec<T>{} : v < last ? load(start + v * lanes<T>) : load_masked(start + v * lanes<T>, exists);
+            const Vec<T> s = !start     ? Vec<T>{}
+                             : v < last ? load(start + v * lanes<T>)
+                                        : load_masked(start + v * lanes<T>, exists);
 #pragma GCC unroll 16
             for (int m = 0; m < M; ++m) sum[m][v] = s;
         }

@@ -6,7 +6,7 @@
 // F(2x2) interpolates at 0, +-1, infinity; F(4x4) at 0, +-sqrt(1/2), +-sqrt(2), infinity, whose coefficients are the
 // smallest of the cheap choices: a relative error of 1.5e-6 at 256 channels in float32 where +-1, +-2 gives 3.2e-6.
 //
-// Channels in lanes throughout. Loops: task (image, group, panels of output channels, block of tiles) -> transform all
+// Channels in lanes throughout. Loops: task (group, panels of output channels, image, block of tiles) -> transform all
 // input channels of the block -> panel { position xi: multiply -> inverse transform -> store }, so that what is
 // transformed stays in second-level cache.
 // Packed weights: U [group][panel][xi][c][panel width], transformed in float64.

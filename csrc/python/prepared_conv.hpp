@@ -67,7 +67,8 @@ class PreparedConv {
     std::optional<py::array> bias_;
     py::object activation_;
     bool finite_;  // all weights
-    std::vector<std::shared_ptr<const PackedWeights>> packed_;  // used within prepare() alone, which one thread enters at a time
+    std::vector<std::shared_ptr<const PackedWeights>>
+        packed_;  // used within prepare() alone, which one thread enters at a time
     Recent<Key, Prepared> prepared_;
 };
 

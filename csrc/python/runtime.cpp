@@ -1,8 +1,7 @@
 // Threads, instruction sets, and what the build and the machine are.
-#include <unistd.h>
-
 #include <fstream>
 
+#include "../cache.hpp"
 #include "../isa.hpp"
 #include "../operators.hpp"
 #include "../parallel.hpp"
@@ -34,26 +33,13 @@ std::string processor_model() {
     return py::module_::import("platform").attr("machine")().cast<std::string>();
 }
 
-int64_t cache_bytes([[maybe_unused]] int name) {
-#if defined(_SC_LEVEL1_DCACHE_SIZE)
-    const long size = sysconf(name);
-    return size > 0 ? size : 0;
-#else
-    return 0;
-#endif
-}
-
 py::dict cpu_info() {
     py::dict d;
     d["model"] = processor_model();
     d["cores"] = usable_cores();
-#if defined(_SC_LEVEL1_DCACHE_SIZE)
-    d["l1d"] = cache_bytes(_SC_LEVEL1_DCACHE_SIZE);
-    d["l2"] = cache_bytes(_SC_LEVEL2_CACHE_SIZE);
-    d["l3"] = cache_bytes(_SC_LEVEL3_CACHE_SIZE);
-#else
-    d["l1d"] = d["l2"] = d["l3"] = 0;
-#endif
+    d["l1d"] = cache_sizes().l1d;
+    d["l2"] = cache_sizes().l2;
+    d["l3"] = cache_sizes().l3;
     return d;
 }
 
