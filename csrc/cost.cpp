@@ -6,19 +6,21 @@
 namespace fastconv {
 namespace {
 
-// A processor that starts two vector multiply-adds and two loads a cycle and waits four cycles for a sum, as x86-64 and
-// large Arm cores of the last ten years do. The rest was fitted on an AMD EPYC (Zen 5, 2026-11): only differences between
-// the algorithms matter, not the microseconds themselves.
+// A processor that starts two vector multiply-adds and two loads a cycle, waits four cycles for a sum, and gets a vector
+// from the second-level cache every four, as x86-64 and large Arm cores of the last ten years do. The rest was fitted on an
+// AMD EPYC (Zen 5, 2026-11): only differences between the algorithms matter, not the microseconds themselves.
 constexpr double cycles_per_microsecond = 3.8e3;
+constexpr double weights_load = 4, input_load = 1;
 constexpr double tile_start = 40;             // cycles before and after the sums of a tile
 constexpr double transpose_vector = 5;        // to store a vector of channels as a column of pixels
 constexpr double masked_run = 12;             // to begin a run of products with lanes or pixels outside the input
 constexpr double masked_load = 1.1;           // share of a tile's time that lanes outside the input cost
 constexpr double strided_load = 1.35;         // that every other column costs
 constexpr double element_gathered = 0.6;      // cycles to copy an element of a patch
-constexpr double run_gathered = 16;           // to begin with a run of them
+constexpr double run_gathered = 10;           // to begin with a run of them
+constexpr double tile_gathered = 150;         // and with a tile
 constexpr double depthwise_row = 130;         // to begin with an output row, channels first
-constexpr double depthwise_rows_tap = 1.3;    // cycles for a tap of a vector of pixels
+constexpr double depthwise_rows_tap = 2.0;    // cycles for a tap of a vector of pixels
 constexpr double depthwise_pixels_tap = 2.0;  // of a vector of channels
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
@@ -31,12 +33,13 @@ struct TileShape {
 };
 
 // A product of `rows` rows of scalars and `columns` columns of vectors, `products` deep, as balanced tiles: see tile.hpp.
-// `finish` is what it costs to store one vector of sums.
-double tiles(const TileShape& s, double rows, double columns, double products, double finish) {
+// `finish` is what it costs to store one vector of sums, `load` to fetch a vector of columns where rows are too few to hide
+// it: from the second-level cache (weights), or from the first (the input).
+double tiles(const TileShape& s, double rows, double columns, double products, double finish, double load = weights_load) {
     const double all = ceiling(columns, s.lanes);
     const auto panel = [&](double vectors) {
         const double count = ceiling(rows, s.rows[int(vectors)]), height = rows / count;
-        const double each = std::max({height * vectors / 2, (height + vectors) / 2, 4.0});
+        const double each = std::max({height * vectors / 2, (height + vectors) / 2, load * vectors, 4.0});
         return count * (products * each + height * vectors * finish + tile_start);
     };
     if (all <= s.vectors + 1) return panel(all);
@@ -78,8 +81,13 @@ double direct_pixel_lanes(const Problem& p, const TileShape& s) {
     const double width = double(p.output[2]), wide = s.vectors * s.lanes;
     const double masked = p.padded() || std::fmod(width, wide) != 0 ? std::min(1.0, 2 * wide / width) : 0;
     const double slower = (1 + (masked_load - 1) * masked) * (p.stride[2] == 2 ? strided_load : 1);
-    return images(p) * rows *
-           (tiles(s, group_out(p), width, sum * slower, 1) + runs * ceiling(group_out(p), s.rows[s.vectors]));
+    const double channels = group_out(p);
+    // Few channels: tiles of four vectors, which wait for their sums.
+    const double all =
+        channels * 3 <= s.rows[3] * 2
+            ? ceiling(width, 4 * s.lanes) * (sum * slower * std::max(channels * 2, 4.0) + channels * 4 + tile_start)
+            : tiles(s, channels, width, sum * slower, 1, input_load);
+    return images(p) * rows * (all + runs * ceiling(channels, s.rows[s.vectors]));
 }
 
 // What direct would do too, and by a hair faster.
@@ -88,7 +96,7 @@ double pointwise_channel_lanes(const Problem& p, const TileShape& s) {
 }
 
 double pointwise_pixel_lanes(const Problem& p, const TileShape& s) {
-    return images(p) * tiles(s, group_out(p), pixels(p), products(p), 1);
+    return images(p) * tiles(s, group_out(p), pixels(p), products(p), 1, input_load);
 }
 
 double im2col(const Problem& p, const TileShape& s) {
@@ -97,9 +105,9 @@ double im2col(const Problem& p, const TileShape& s) {
     const double runs = channels_first(p)
                             ? (all / double(std::max<int64_t>(p.output[2], 1)) + ceiling(all, wide)) * products(p)
                             : all * double(p.taps());
-    const double gather = all * products(p) * element_gathered + runs * run_gathered;
-    const double multiply =
-        channels_first(p) ? tiles(s, group_out(p), all, products(p), 2) : tiles(s, all, group_out(p), products(p), 1);
+    const double gather = all * products(p) * element_gathered + runs * run_gathered + ceiling(all, wide) * tile_gathered;
+    const double multiply = channels_first(p) ? tiles(s, group_out(p), all, products(p), 2, input_load)
+                                              : tiles(s, all, group_out(p), products(p), 1);
     return double(p.groups) * (multiply + gather);
 }
 
@@ -114,7 +122,7 @@ double depthwise(const Problem& p, const TileShape& s) {
     const double taps = double(p.taps());
     if (channels_first(p)) {
         const double strided = p.stride[2] > 1 ? strided_load : 1;
-        return rows * strided * (depthwise_row + ceiling(width, 4 * s.lanes) * 4 * (taps * depthwise_rows_tap + 4));
+        return rows * strided * (depthwise_row + ceiling(width, 4 * s.lanes) * 4 * (taps * depthwise_rows_tap + 6));
     }
     return rows * width * ceiling(double(p.groups), s.lanes) / double(p.groups) * (taps * depthwise_pixels_tap + 18);
 }
