@@ -11,6 +11,7 @@ namespace {
 constexpr double operations_per_task = 256e6;     // at most, so that a call can be interrupted within milliseconds
 constexpr int64_t im2col_most_panel = 512 << 10;  // bytes of patches gathered at a time
 constexpr int64_t im2col_most_sums = 256 << 10;   // bytes of sums waiting for the next panel
+constexpr int64_t most_block_counts = 1 << 12;    // tried for the most even one
 constexpr int64_t few_pixel_tiles = 16;           // of a 1x1 convolution, for each thread
 constexpr int64_t winograd_most_block = 1 << 20;  // bytes of transformed input and products of one block of tiles
 constexpr int64_t winograd_most_tiles = 64;
@@ -150,7 +151,8 @@ class Blocking {
         const auto longest = [&](int64_t blocks) {  // units that one thread does
             return double(parts_of(others * blocks, threads_)) * double(parts_of(units, blocks));
         };
-        for (int64_t blocks = least + 1; blocks <= std::min(units, 8 * least); ++blocks)
+        const int64_t most = std::min({units, 8 * least, least + most_block_counts});  // enormous problems plan quickly too
+        for (int64_t blocks = least + 1; blocks <= most; ++blocks)
             if (longest(blocks) < 0.98 * longest(best)) best = blocks;
         return best;
     }

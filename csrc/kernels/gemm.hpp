@@ -41,8 +41,8 @@ FASTCONV_INLINE void gemm_pixel_lanes(T* c, const T* weights, const T* bias, int
     });
 }
 
-// At most rows_of(panel width) pixels and one panel of output channels: adds products k of `reduction`. `make_rows(m)` gives
-// the m pixels from product k.begin on.
+// At most rows_of(panel width) pixels and one panel of output channels: adds products k of `reduction`. `rows` are
+// the pixels from product k.begin on.
 template <class T, class Rows, class F>
 FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, const Panel& panel, Range k,
                                         int64_t reduction, const Rows& rows, int64_t pixels, const F& finish) {
