@@ -11,6 +11,9 @@
 #include <pthread.h>
 #define FASTCONV_HAS_FORK 1
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace fastconv {
 namespace {
@@ -82,14 +85,60 @@ class Job {
     std::vector<std::unique_ptr<Range>> ranges_;
 };
 
+// Keeps a sleeping thread from being woken on the waker's own processor, as Linux does now and then though another is idle
+// (it gives up the search early where few processors share a cache). The thread would then wait there for milliseconds,
+// until the waker's slice ends, while the waker does all the work.
+class Berth {
+   public:
+#if defined(__linux__)
+    // By the thread itself, before it sleeps and after.
+    void asleep() {
+        if (pthread_getaffinity_np(pthread_self(), sizeof allowed_, &allowed_) == 0)
+            state_.store(asleep_, std::memory_order_release);
+    }
+    void awake() {
+        State state = asleep_;
+        while (!state_.compare_exchange_weak(state, awake_, std::memory_order_acquire)) {
+            if (state == awake_) return;
+            if (state == moving_) std::this_thread::yield(), state = moved_;
+        }
+        if (state == moved_) pthread_setaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
+    }
+    // By the waker, before it offers work to `thread`.
+    void leave_to(std::thread::native_handle_type thread) {
+        State state = asleep_;
+        if (state_.load(std::memory_order_relaxed) != asleep_ ||
+            !state_.compare_exchange_strong(state, moving_, std::memory_order_acquire))
+            return;
+        const int here = sched_getcpu();
+        cpu_set_t others = allowed_;
+        if (here >= 0) CPU_CLR(size_t(here), &others);
+        const bool moved = CPU_COUNT(&others) > 0 && pthread_setaffinity_np(thread, sizeof others, &others) == 0;
+        state_.store(moved ? moved_ : asleep_, std::memory_order_release);
+    }
+
+   private:
+    enum State : int { awake_, asleep_, moving_, moved_ };
+    std::atomic<State> state_{awake_};
+    cpu_set_t allowed_;
+#else
+    void asleep() {}
+    void awake() {}
+    void leave_to(std::thread::native_handle_type) {}
+#endif
+};
+
 // A thread that waits for jobs. Its state counts: two low bits say where it is in the job whose number is in the others.
 class alignas(64) Worker {
    public:
     Worker(Job& job, int index) : job_(job), index_(index) {
-        std::thread([this] { run(); }).detach();
+        std::thread thread([this] { run(); });
+        handle_ = thread.native_handle();
+        thread.detach();
     }
 
     void offer() {
+        berth_.leave_to(handle_);
         number_ += 4;
         state_.store(number_ + offered, std::memory_order_release);
         state_.notify_one();
@@ -110,8 +159,10 @@ class alignas(64) Worker {
         for (;;) {
             uint32_t state = state_.load(std::memory_order_relaxed);
             if (state % 4 != offered) {
-                if (!spin_until([&] { return (state = state_.load(std::memory_order_relaxed)) % 4 == offered; }))
-                    state_.wait(state, std::memory_order_relaxed);
+                if (spin_until([&] { return (state = state_.load(std::memory_order_relaxed)) % 4 == offered; })) continue;
+                berth_.asleep();
+                state_.wait(state, std::memory_order_relaxed);
+                berth_.awake();
                 continue;
             }
             if (!state_.compare_exchange_strong(state, state - offered + working, std::memory_order_acquire)) continue;
@@ -123,6 +174,8 @@ class alignas(64) Worker {
 
     Job& job_;
     const int index_;
+    Berth berth_;
+    std::thread::native_handle_type handle_;
     uint32_t number_ = 0;
     std::atomic<uint32_t> state_{idle};
 };

@@ -188,6 +188,28 @@ print("done")
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinities")
+def test_threads_keep_their_affinity() -> None:
+    """A sleeping thread is kept off the caller's processor while it is woken, and no longer."""
+    code = """
+import os, pathlib, time, numpy as np, fastconv
+fastconv.set_num_threads(4)
+x = np.ones((1, 32, 40, 40), np.float32)
+w = np.ones((32, 32, 3, 3), np.float32)
+for _ in range(10):
+    fastconv.conv2d(x, w, padding=1)
+    time.sleep(0.005)  # longer than threads spin
+def affinities():
+    tasks = pathlib.Path("/proc/self/task").iterdir()
+    return {frozenset(os.sched_getaffinity(int(task.name))) for task in tasks}
+end = time.monotonic() + 20
+while len(affinities()) > 1 and time.monotonic() < end:
+    time.sleep(0.01)
+assert affinities() == {frozenset(os.sched_getaffinity(0))}, affinities()
+"""
+    answer(code)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_fork() -> None:
     """After calls with several threads a forked child computes too, and so does its parent afterwards."""
