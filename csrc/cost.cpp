@@ -11,14 +11,21 @@ namespace {
 // AMD EPYC (Zen 5, 2026-11): only differences between the algorithms matter, not the microseconds themselves.
 constexpr double cycles_per_microsecond = 3.8e3;
 constexpr double weights_load = 4, input_load = 1;
-constexpr double tile_start = 40;             // cycles before and after the sums of a tile
-constexpr double transpose_vector = 5;        // to store a vector of channels as a column of pixels
-constexpr double masked_run = 12;             // to begin a run of products with lanes or pixels outside the input
-constexpr double masked_load = 1.1;           // share of a tile's time that lanes outside the input cost
-constexpr double strided_load = 1.35;         // that every other column costs
-constexpr double element_gathered = 0.6;      // cycles to copy an element of a patch
-constexpr double run_gathered = 10;           // to begin with a run of them
-constexpr double tile_gathered = 150;         // and with a tile
+constexpr double tile_start = 40;                // cycles before and after the sums of a tile
+constexpr double transpose_vector = 5;           // to store a vector of channels as a column of pixels
+constexpr double masked_run = 12;                // to begin a run of products with lanes or pixels outside the input
+constexpr double masked_load = 1.1;              // share of a tile's time that lanes outside the input cost
+constexpr double strided_load = 1.35;            // that every other column costs
+constexpr double element_gathered = 0.6;         // cycles to copy an element of a patch
+constexpr double run_gathered = 10;              // to begin with a run of them
+constexpr double tile_gathered = 150;            // and with a tile
+constexpr double winograd_position = 7;          // to transform a vector of one position of a tile, in and out
+constexpr double winograd_start = 3000;          // to list the tiles of a call
+constexpr double near_weights = 24e6;            // bytes of weights that a cache keeps between calls
+constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
+constexpr double winograd_byte_packed = 0.8;     // of weights, by a plain function
+constexpr double fresh_byte = 2;                 // and if the system has to give it new memory
+constexpr double fresh_memory = 32e6;
 constexpr double depthwise_row = 130;         // to begin with an output row, channels first
 constexpr double depthwise_rows_tap = 2.0;    // cycles for a tap of a vector of pixels
 constexpr double depthwise_pixels_tap = 2.0;  // of a vector of channels
@@ -111,10 +118,39 @@ double im2col(const Problem& p, const TileShape& s) {
     return double(p.groups) * (multiply + gather);
 }
 
-double winograd(const Problem& p, const TileShape& s, double m) {
-    const double count = ceiling(double(p.output[1]), m) * ceiling(double(p.output[2]), m), positions = (m + 2) * (m + 2);
+// Tiles along an axis: all, and those of them that are not at the edge (winograd_transform.hpp).
+struct AxisTiles {
+    double all = 0, whole = 0;
+};
+AxisTiles axis_tiles(const Problem& p, size_t axis, int64_t m) {
+    AxisTiles t;
+    for (int64_t phase = 0; phase < std::min(p.dilation[axis], p.output[axis]); ++phase) {
+        const int64_t outputs = (p.output[axis] - phase + p.dilation[axis] - 1) / p.dilation[axis], rest = outputs % m;
+        t.all += double((outputs + m - 1) / m);
+        t.whole += double(outputs / m + (rest > m / 2));
+    }
+    return t;
+}
+
+double winograd_weight_bytes(const Problem& p, int64_t m) {
+    return double(p.oc) * group_in(p) * double((m + 2) * (m + 2) * p.element_size());
+}
+
+double winograd(const Problem& p, const TileShape& s, int64_t m) {
+    const AxisTiles h = axis_tiles(p, 1, m), w = axis_tiles(p, 2, m);
+    const double images = double(p.n), every = double(m + 2), edge = double(m / 2 + 2), inner = every - edge;  // positions
+    const double load = winograd_weight_bytes(p, m) > near_weights ? far_load : near_load;
+    // The sums of each position begin anew every 64 channels.
+    const double finish = std::max(1.0, group_in(p) / 64);
+    const auto multiply = [&](double count) {  // by one position
+        return count > 0 ? tiles(s, images * count, group_out(p), group_in(p), finish, load) : 0;
+    };
+    const double products = inner * inner * multiply(h.whole * w.whole) +
+                            inner * edge * (multiply(h.whole * w.all) + multiply(h.all * w.whole)) +
+                            edge * edge * multiply(h.all * w.all);
     const double vectors = ceiling(group_in(p), s.lanes) + ceiling(group_out(p), s.lanes);
-    return images(p) * (positions * tiles(s, count, group_out(p), group_in(p), 1) + count * positions * 6 * vectors);
+    const double transforms = images * h.all * w.all * every * every * vectors * winograd_position;
+    return double(p.groups) * (products + transforms) + winograd_start;
 }
 
 double depthwise(const Problem& p, const TileShape& s) {
@@ -152,8 +188,24 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
 
 }  // namespace
 
-double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa) {
-    return cycles(p, id, isa) / cycles_per_microsecond;
+double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa, bool prepared) {
+    double all = cycles(p, id, isa);
+    // The other kernels' weights are packed while they compute, for next to nothing.
+    if (!prepared && is_winograd(id)) {
+        const double bytes = winograd_weight_bytes(p, id == AlgorithmId::winograd2 ? 2 : 4);
+        all += bytes * (winograd_byte_packed + (bytes > fresh_memory ? fresh_byte : 0));
+    }
+    return all / cycles_per_microsecond;
+}
+
+double winograd_positions(const Problem& p, AlgorithmId id) {
+    const int64_t m = id == AlgorithmId::winograd2 ? 2 : 4;
+    const double every = double(m + 2), edge = double(m / 2 + 2);
+    const auto along = [&](size_t axis) {
+        const AxisTiles t = axis_tiles(p, axis, m);
+        return t.whole * every + (t.all - t.whole) * edge;
+    };
+    return double(p.n) * along(1) * along(2);
 }
 
 bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {

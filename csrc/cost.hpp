@@ -7,10 +7,14 @@
 namespace fastconv {
 
 enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, pool };
+inline bool is_winograd(AlgorithmId id) { return id == AlgorithmId::winograd2 || id == AlgorithmId::winograd4; }
 
-// Microseconds on one thread, weights packed. Never a matter of the thread count, so that what is decided by it, and with
-// it every bit of a result, is the same for any number of threads.
-double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&);
+// Microseconds on one thread; `prepared` says that the weights are packed already. Never a matter of the thread count, so
+// that what is decided by it, and with it every bit of a result, is the same for any number of threads.
+double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&, bool prepared = true);
+
+// Positions of transformed tiles in a problem, of each channel.
+double winograd_positions(const Problem&, AlgorithmId);
 
 // Whether an algorithm that can do either puts pixels rather than output channels in lanes: whichever costs less.
 bool pixels_in_lanes(const Problem&, AlgorithmId, const KernelTable&);

@@ -43,18 +43,18 @@ struct WeightFormat {
 struct PackedWeights {
     WeightFormat format;
     Buffer data;
+    double safe = 0;  // Winograd: the largest input for which no sum can overflow
 };
 
 // Panels of packed weights where channels are in lanes: `vectors` vectors each, the last what is left, up to one vector
 // more.
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
-// Depthwise and Winograd weights; those of the dense kernels are packed by a kernel (kernels/pack.hpp). Throws
-// std::bad_alloc.
-Buffer pack(const Problem&, AlgorithmId, const KernelTable&, const WeightView&);
-int64_t pack_size(const Problem&, AlgorithmId, const KernelTable&);  // in bytes
+// Depthwise weights; those of the other kernels are packed by a kernel (kernels/pack.hpp, kernels/winograd_pack.hpp).
+void pack_depthwise(const Problem&, const WeightView&, void* to);
 
-bool all_finite(const Problem&, const KernelTable&, const WeightView&);
+// The largest magnitude; NaN if there is one.
+double largest(const Problem&, const KernelTable&, const WeightView&);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
 // no product at all; with such weights the direct kernel takes over, channels in lanes.

@@ -1,20 +1,25 @@
 #include "plan.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "cache.hpp"
 
 namespace fastconv {
 namespace {
 
-constexpr double operations_per_task = 256e6;     // at most, so that a call can be interrupted within milliseconds
-constexpr int64_t im2col_most_panel = 512 << 10;  // bytes of patches gathered at a time
-constexpr int64_t im2col_most_sums = 256 << 10;   // bytes of sums waiting for the next panel
-constexpr int64_t most_block_counts = 1 << 12;    // tried for the most even one
-constexpr int64_t few_pixel_tiles = 16;           // of a 1x1 convolution, for each thread
-constexpr int64_t winograd_most_block = 1 << 20;  // bytes of transformed input and products of one block of tiles
-constexpr int64_t winograd_most_tiles = 64;
+constexpr double operations_per_task = 256e6;            // at most, so that a call can be interrupted within milliseconds
+constexpr int64_t im2col_most_panel = 512 << 10;         // bytes of patches gathered at a time
+constexpr int64_t im2col_most_sums = 256 << 10;          // bytes of sums waiting for the next panel
+constexpr int64_t most_block_counts = 1 << 12;           // tried for the most even one
+constexpr int64_t few_pixel_tiles = 16;                  // of a 1x1 convolution, for each thread
+constexpr int64_t winograd_many_tiles = 56;              // of a block, enough to hide the reading of weights
+constexpr int64_t winograd_most_block = (15 << 20) / 4;  // bytes of transformed input and products of one
+constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights that threads better read but once
+constexpr int64_t winograd_strip = 256;                  // output columns of a line, more or less
 
 template <class T>
 const ConvKernel<T>& kernel_of(const Kernels<T>& k, AlgorithmId id) {
@@ -111,19 +116,37 @@ class Blocking {
     }
 
     void winograd(int64_t m) {
-        const int64_t tiles = parts_of(p_.output[1], m) * parts_of(p_.output[2], m), panels = a_.panels;
-        const int64_t tile_bytes = (m + 2) * (m + 2) * element * (round_up(a_.group_in, lanes_) + pitch_ + lanes_);
-        const int64_t most =
-            std::clamp<int64_t>(std::min(cache_sizes().l2, winograd_most_block) / tile_bytes, rows_, winograd_most_tiles);
-        int64_t blocks = parts_of(tiles, most);
+        const int64_t d = p_.dilation[2];
+        a_.tile_rows = parts_of(parts_of(p_.output[1], d), m);
+        a_.tile_columns = parts_of(parts_of(p_.output[2], d), m);
+        const int64_t tiles = p_.n * a_.tile_rows * a_.tile_columns * d * d;
+        const int64_t positions = (m + 2) * (m + 2);
+        const int64_t weights = positions * element * a_.group_in * a_.group_out;
+        const int64_t tile_bytes = positions * element * (round_up(a_.group_in, lanes_) + pitch_), l2 = cache_sizes().l2;
+        // A block's workspace fits the second-level cache, but more tiles share each reading of weights that do not.
+        const int64_t wanted = std::max(l2 / tile_bytes, weights > l2 ? winograd_many_tiles : 2 * rows_);
+        const int64_t affordable = at_least_one(winograd_most_block / tile_bytes);
+        const int64_t most = std::min(wanted, affordable);
+        const int64_t strips =
+            std::max(parts_of(p_.output[2], winograd_strip), parts_of(a_.tile_columns, at_least_one(affordable / d)));
+        a_.strips = std::clamp<int64_t>(strips, 1, at_least_one(a_.tile_columns));
+        const int64_t row_tiles = d * parts_of(a_.tile_columns, a_.strips);
+        // Long rows of tiles stay whole, since a block reads their lines whole, and two follow each other, as they share
+        // lines.
+        const bool long_rows = 2 * row_tiles > most;
+        const int64_t unit = d > 1 || long_rows ? row_tiles : 1;
+        const int64_t units = unit == 1 ? tiles : p_.n * a_.strips * d * a_.tile_rows;
+        const int64_t most_units = at_least_one(long_rows ? std::min<int64_t>(2, affordable / unit) : most / unit);
+        int64_t blocks = parts_of(units, most_units);
         a_.channel_blocks = 1;
-        if (images() * blocks >= threads_)
+        const bool few = tiles < rows_ * threads_ || weights > winograd_most_shared;
+        if (p_.groups * blocks < threads_ && few)  // threads share the output channels, each transforming the whole input
+            a_.channel_blocks = std::clamp<int64_t>(parts_of(threads_, at_least_one(p_.groups * blocks)), 1, a_.panels);
+        else if (p_.groups % threads_ != 0)
             blocks = round_up(blocks, threads_);
-        else  // few tiles: threads share the output channels, each transforming the whole input
-            a_.channel_blocks =
-                std::clamp<int64_t>(parts_of(threads_, at_least_one(images() * blocks)), 1, at_least_one(panels));
-        a_.pixel_blocks = std::clamp<int64_t>(blocks, 1, at_least_one(tiles));
-        a_.pixel_block = parts_of(tiles, a_.pixel_blocks);
+        a_.pixel_blocks = std::clamp<int64_t>(blocks, 1, at_least_one(units));
+        a_.pixel_block = parts_of(units, a_.pixel_blocks) * unit;
+        a_.whole_rows = unit > 1;
     }
 
     void depthwise() {
@@ -201,9 +224,34 @@ std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& or
     return offsets;
 }
 
+// Taps inside the input of the output position that has fewest.
+int64_t fewest_taps(const Problem& p, size_t axis) {
+    int64_t fewest = p.kernel[axis];
+    for (int64_t o = 0; o < p.output[axis]; ++o) {
+        const int64_t first = o * p.stride[axis] - p.before[axis], step = p.dilation[axis];
+        const int64_t before = first < 0 ? parts_of(-first, step) : 0;
+        const int64_t end = first < p.input[axis] ? parts_of(p.input[axis] - first, step) : 0;
+        fewest = std::min(fewest, std::max<int64_t>(std::min(end, p.kernel[axis]) - before, 0));
+    }
+    return fewest;
+}
+
 template <class T>
 WeightSource<T> weight_source(const WeightView& w, const std::vector<int64_t>& products) {
     return {static_cast<const T*>(w.data), w.oc_stride, w.channels_first ? 1 : w.ic_stride, products.data()};
+}
+
+// The largest input with which no sum of Winograd's algorithm overflows: its transforms enlarge a number at most so much.
+// Negative, so that nothing is safe, if the weights are so large that they overflow themselves, or so small that they would
+// lose digits.
+template <class T>
+double winograd_safe_input(const Problem& p, double largest_weight) {
+    using Limits = std::numeric_limits<T>;
+    constexpr double growth = 6 * 6 * 9 * 9;  // of F(4x4), input and output; that of F(2x2) is less
+    constexpr double most = Limits::max(), least = double(Limits::min()) / Limits::epsilon();
+    if (largest_weight == 0) return most;
+    if (largest_weight > most / 4 || largest_weight < least) return -1;
+    return std::min(most / (2 * growth * double(p.ic / p.groups * p.taps())) / largest_weight, most);
 }
 
 template <class T>
@@ -237,12 +285,13 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.pixel_lanes = pixels_in_lanes(p, id, isa);
         if (id == AlgorithmId::direct) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
         a.weight_tiles = format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
-        a.images = id == AlgorithmId::im2col ? 1 : p.n;  // its pixels run through all images
+        a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
-        if (id == AlgorithmId::direct) offsets_ = direct_offsets(a, format_.order);
-        if (dense()) products_ = product_numbers(p, format_.order);
+        if (is_winograd(id)) a.neighbours = std::max<int64_t>(fewest_taps(p, 1) * fewest_taps(p, 2) - 1, 0);
+        if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
+        if (dense() || is_winograd(id)) products_ = product_numbers(p, format_.order);
 
         const int64_t groups =
             id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // its lanes run through them
@@ -268,8 +317,7 @@ bool ConvPlan::dense() const {
     return id == AlgorithmId::direct || id == AlgorithmId::im2col || id == AlgorithmId::pointwise;
 }
 
-int64_t ConvPlan::packed_weight_bytes() const {
-    if (!dense()) return pack_size(problem_, format_.algorithm, *format_.isa);
+int64_t ConvPlan::dense_weight_bytes() const {
     return std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             return round_up(kernels_of<T>(*format_.isa).pack.size(a) * int64_t(sizeof(T)), alignment);
@@ -277,19 +325,41 @@ int64_t ConvPlan::packed_weight_bytes() const {
         args_);
 }
 
+int64_t ConvPlan::winograd_weight_bytes() const {
+    const int64_t positions = format_.algorithm == AlgorithmId::winograd2 ? 16 : 36;
+    return round_up(dense_weight_bytes() / problem_.taps() * positions, alignment);
+}
+
+// Winograd's weights are followed by the direct kernel's.
+int64_t ConvPlan::packed_weight_bytes() const {
+    if (dense()) return dense_weight_bytes();
+    if (is_winograd(format_.algorithm)) return winograd_weight_bytes() + dense_weight_bytes();
+    return round_up(problem_.oc * problem_.taps() * problem_.element_size(), alignment);
+}
+
 std::shared_ptr<const PackedWeights> ConvPlan::pack(const WeightView& weights) const {
-    if (!dense())
-        return std::make_shared<const PackedWeights>(
-            PackedWeights{format_, fastconv::pack(problem_, format_.algorithm, *format_.isa, weights)});
-    return std::visit(
-        [&]<class T>(const ConvArgs<T>& a) {
-            const PackKernel<T>& kernel = kernels_of<T>(*format_.isa).pack;
-            Buffer buffer(packed_weight_bytes());
-            const WeightSource<T> source = weight_source<T>(weights, products_);
-            for (int64_t g = 0; g < a.groups; ++g) kernel.group(a, source, g, static_cast<T*>(buffer.data()));
-            return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer)});
-        },
-        args_);
+    Buffer buffer(packed_weight_bytes());
+    double safe = 0;
+    if (!dense() && !is_winograd(format_.algorithm)) {
+        pack_depthwise(problem_, weights, buffer.data());
+    } else {
+        std::visit(
+            [&]<class T>(const ConvArgs<T>& a) {
+                const Kernels<T>& k = kernels_of<T>(*format_.isa);
+                const WeightSource<T> source = weight_source<T>(weights, products_);
+                T* to = static_cast<T*>(buffer.data());
+                if (is_winograd(format_.algorithm)) {
+                    const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
+                    parallel_for(a.groups * a.panels, summary_.threads,
+                                 [&](int64_t task, int) { kernel(a, source, task, to); });
+                    safe = winograd_safe_input<T>(problem_, largest(problem_, *format_.isa, weights));
+                    to += winograd_weight_bytes() / int64_t(sizeof(T));
+                }
+                parallel_for(a.groups, summary_.threads, [&](int64_t group, int) { k.pack.group(a, source, group, to); });
+            },
+            args_);
+    }
+    return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer), safe});
 }
 
 template <class T>
@@ -302,16 +372,61 @@ ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, co
     return a;
 }
 
+template <class T>
+ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, const PackedWeights& weights, const void* bias,
+                                   void* y) const {
+    ConvArgs<T> a = arguments_of(planned, x, bias, y);
+    a.weights = static_cast<const T*>(weights.data.data());
+    if (is_winograd(format_.algorithm)) a.direct_weights = a.weights + winograd_weight_bytes() / int64_t(sizeof(T));
+    a.safe = T(weights.safe);
+    return a;
+}
+
 void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
-            ConvArgs<T> a = arguments_of(planned, x, bias, y);
-            a.weights = static_cast<const T*>(weights.data.data());
+            const ConvArgs<T> a = arguments_of(planned, x, weights, bias, y);
             const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);
+}
+
+std::vector<ConvPlan::Stage> ConvPlan::stages() const {
+    const Problem& p = problem_;
+    if (!is_winograd(format_.algorithm)) return {{"convolution", p.operations(), "FLOP"}};
+    const double positions = winograd_positions(p, format_.algorithm), element = double(p.element_size());
+    const int64_t repeated = std::visit([](const auto& a) { return a.channel_blocks; }, args_);
+    const double in = double(p.n * p.ic) * double(p.input[1] * p.input[2]), out = double(p.n * p.oc * p.output_pixels());
+    return {{"input transform", double(repeated) * element * (in + positions * double(p.ic)), "B"},
+            {"multiply", 2 * positions * double(p.ic / p.groups * p.oc), "FLOP"},
+            {"output transform", element * (out + positions * double(p.oc)), "B"}};
+}
+
+std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
+    std::atomic<int64_t> total[StageTimes::most] = {};
+    const auto now = [] {
+        const auto time = std::chrono::steady_clock::now().time_since_epoch();
+        return int64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+    };
+    if (summary_.tasks > 0)
+        std::visit(
+            [&]<class T>(const ConvArgs<T>& planned) {
+                const ConvArgs<T> a = arguments_of(planned, x, weights, bias, y);
+                const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
+                run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
+                    StageTimes times{now, {}};
+                    ConvArgs<T> mine = a;
+                    mine.stages = &times;
+                    const int64_t begin = now();
+                    kernel(mine, task, workspace);
+                    if (stages().size() == 1) times.nanoseconds[0] = now() - begin;
+                    for (int i = 0; i < StageTimes::most; ++i) total[i] += times.nanoseconds[i];
+                });
+            },
+            args_);
+    return {total, total + stages().size()};
 }
 
 void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, void* y) const {
@@ -320,7 +435,7 @@ void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, v
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
-                !all_finite(problem_, *format_.isa, weights))
+                !std::isfinite(largest(problem_, *format_.isa, weights)))
                 return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, false).run(x, weights, bias, y);
             if (!dense()) return run(x, *pack(weights), bias, y);
 

@@ -25,11 +25,26 @@ class ConvPlan {
     // The same with the caller's own weights, finite or not. Each thread packs what its tasks read, just before they do.
     void run(const void* x, const WeightView&, const void* bias, void* y) const;
 
+    // The stages of a task, and what each works through in all: operations, or bytes where it does little but move them.
+    struct Stage {
+        const char* name;
+        double work;
+        const char* unit;
+    };
+    std::vector<Stage> stages() const;
+    // The same as run(), and the nanoseconds that each stage took, added up over the threads.
+    std::vector<int64_t> profile(const void* x, const PackedWeights&, const void* bias, void* y) const;
+
     const PlanSummary& summary() const { return summary_; }
 
    private:
     bool dense() const;
+    int64_t dense_weight_bytes() const;
+    int64_t winograd_weight_bytes() const;
     // The planned arguments with the pointers of one call.
+    template <class T>
+    ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const PackedWeights&, const void* bias,
+                             void* y) const;
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
 

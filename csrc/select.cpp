@@ -30,7 +30,7 @@ std::string unsupported_winograd(const Problem& p) {
     if (!is_conv(p)) return unless_conv(p);
     if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
     if (!all_ones(p.stride)) return "needs stride 1";
-    if (!all_ones(p.dilation)) return "needs dilation 1";
+    if (p.dilation[1] != p.dilation[2]) return "needs the same dilation on both axes";
     if (p.ic == p.groups)
         return "needs more than one input channel in each group: its transforms would cost more than they save";
     return "";
@@ -72,19 +72,16 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
-        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise,
-         true},
-        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place", unsupported_pointwise,
-         true},
-        // Not chosen by itself until one Inf or huge pixel can no longer spoil its neighbours' outputs.
+        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise},
+        {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place",
+         unsupported_pointwise},
         {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",
-         unsupported_winograd, false},
+         unsupported_winograd},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
-         unsupported_winograd, false},
-        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv, true},
-        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv,
-         true},
-        {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool, true},
+         unsupported_winograd},
+        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv},
+        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv},
+        {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool},
     };
     return list;
 }
@@ -110,8 +107,8 @@ void forget_choices() {
 uint64_t choice_generation() { return remembered().generation.load(std::memory_order_relaxed); }
 
 void check_algorithm_name(const std::string& name) {
-    std::string known = "'auto', 'winograd'";
-    if (name == "auto" || name == "winograd") return;
+    std::string known = "'auto', 'strict', 'winograd'";
+    if (name == "auto" || name == "strict" || name == "winograd") return;
     for (const auto& a : algorithms()) {
         if (name == a.name) return;
         known += std::string(", '") + a.name + "'";
@@ -119,16 +116,22 @@ void check_algorithm_name(const std::string& name) {
     throw std::invalid_argument("algorithm='" + name + "': expected one of " + known);
 }
 
-Choice choose(const Problem& p, const std::string& name, const KernelTable& isa) {
+Choice choose(const Problem& p, const std::string& name, const KernelTable& isa, bool prepared) {
     check_algorithm_name(name);
+    const bool strict = name == "strict", free = strict || name == "auto";
+    const auto asked_for = [&](const Algorithm& a) {
+        if (free) return !(strict && is_winograd(a.id));
+        return name == a.name || (name == "winograd" && is_winograd(a.id));
+    };
     Choice choice{nullptr, "", {}};
     for (const auto& a : algorithms()) {
         const std::string unsupported = a.unsupported(p);
-        choice.candidates.push_back({&a, unsupported, unsupported.empty() ? estimated_microseconds(p, a.id, isa) : 0});
+        const double cost = unsupported.empty() ? estimated_microseconds(p, a.id, isa, prepared) : 0;
+        choice.candidates.push_back({&a, unsupported, cost});
     }
 
-    if (name == "auto")
-        if (const auto id = recall_choice(p, isa)) {
+    if (free)
+        if (const auto id = recall_choice(p, isa); id && asked_for(algorithm_of(*id)) && (prepared || !is_winograd(*id))) {
             choice.algorithm = &algorithm_of(*id);
             choice.reason = "the fastest when measured";
             return choice;
@@ -138,10 +141,7 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa)
     const Candidate* second = nullptr;
     std::string why_not;
     for (const auto& c : choice.candidates) {
-        const bool asked = name == "auto" ? c.algorithm->automatic
-                                          : name == c.algorithm->name ||
-                                                (name == "winograd" && std::string(c.algorithm->name).rfind(name, 0) == 0);
-        if (!asked) continue;
+        if (!asked_for(*c.algorithm)) continue;
         if (!c.unsupported.empty()) {
             why_not = c.unsupported;
         } else if (!best || cost_of(c) < cost_of(*best)) {
@@ -154,7 +154,7 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa)
     if (!best) throw std::invalid_argument("algorithm='" + name + "': it " + why_not + ", the problem is " + to_string(p));
 
     choice.algorithm = best->algorithm;
-    if (name != "auto")
+    if (!free)
         choice.reason = "asked for by name";
     else if (!second)
         choice.reason = "the only algorithm for this problem";

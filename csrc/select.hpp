@@ -14,7 +14,6 @@ struct Algorithm {
     const char* summary;
     // Why it cannot do the problem, as the end of a sentence that begins with its name; empty if it can.
     std::string (*unsupported)(const Problem&);
-    bool automatic;  // may "auto" choose it?
 };
 
 const std::vector<Algorithm>& algorithms();
@@ -32,9 +31,10 @@ struct Choice {
     std::vector<Candidate> candidates;
 };
 
-// `name` is an algorithm, "winograd" for the cheaper of its two sizes, or "auto". Throws std::invalid_argument for a name
-// that does not exist or cannot do the problem, saying why.
-Choice choose(const Problem&, const std::string& name, const KernelTable&);
+// `name` is an algorithm, "winograd" for the cheaper of its two sizes, "auto" for the cheapest of all, or "strict" for the
+// cheapest that adds up the products of the definition and nothing else. `prepared`: whether weights are packed but once.
+// Throws std::invalid_argument for a name that does not exist or cannot do the problem, saying why.
+Choice choose(const Problem&, const std::string& name, const KernelTable&, bool prepared = true);
 
 // What was measured goes before what is estimated: "auto" takes the algorithm remembered for a problem and an instruction
 // set. The generation counts what was remembered or forgotten, so that whoever keeps a choice knows when it is out of date.
@@ -42,7 +42,7 @@ void remember_choice(const Problem&, const KernelTable&, AlgorithmId);
 void forget_choices();
 uint64_t choice_generation();
 
-// Throws std::invalid_argument unless `name` is "auto", "winograd" or an algorithm.
+// Throws std::invalid_argument unless `name` is "auto", "strict", "winograd" or an algorithm.
 void check_algorithm_name(const std::string& name);
 
 }  // namespace fastconv

@@ -18,8 +18,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from . import reference as ref
 from .reference import Array
 
-SQRT2 = np.sqrt(np.longdouble(2))
-
 
 def oracle(dtype: Any) -> type[np.floating[Any]]:
     """The wider type in which the expected values of a kernel of this type are computed."""
@@ -79,17 +77,36 @@ def adaptive_bound(x: Array, output_size: Any, dtype: Any, layout: str) -> Array
 
 @dataclass(frozen=True)
 class Transforms:
-    """Y = A' [(G g G') * (B' d B)] A for one tile of (m+2)^2 inputs and m^2 outputs; ' is the transpose."""
+    """Y = A' [(G g G') * (B' d B)] A for one tile of (m+2)^2 inputs and m^2 outputs; ' is the transpose.
+
+    ``edge_a`` and ``edge_b`` take the place of A' and B', along either axis, where m/2 outputs or fewer are
+    left: they interpolate at fewer points and have rows and columns of zeros for what they do not use.
+    """
 
     a: Array
     b: Array
     g: Array
+    edge_a: Array
+    edge_b: Array
+
+    def along(self, outputs: int) -> tuple[Array, Array]:
+        """A' and B' of each tile of one axis, stacked."""
+        m = len(self.a)
+        tiles, edge = -(-outputs // m), 0 < outputs % m <= m // 2
+        return tuple(  # type: ignore[return-value]
+            np.stack([*[whole] * (tiles - edge), *[last] * edge])
+            for whole, last in ((self.a, self.edge_a), (self.b, self.edge_b))
+        )
 
     def roundings(self, channels: int) -> int:
-        """The longest chain: a dot product of n terms with rounded coefficients takes n + 1, twice each."""
-        return channels + 2 * sum(
-            int(np.count_nonzero(matrix, axis=1).max()) + 1 for matrix in (self.a, self.b, self.g)
-        )
+        """The longest chain.
+
+        Sums over channels begin anew after 64 of them at most; then the parts are added.  A dot product of n
+        terms takes n, and coefficients, themselves computed, two more; there are two of each.  (Some are up
+        to 3u off, but in sums that are shorter by more.)
+        """
+        transforms = sum(int(np.count_nonzero(p, axis=1).max()) + 2 for p in (self.a, self.b, self.g))
+        return min(channels, RESTART) + (max(channels, 1) - 1) // RESTART + 2 * transforms
 
 
 def matrix(*rows: tuple[Any, ...]) -> Array:
@@ -97,50 +114,54 @@ def matrix(*rows: tuple[Any, ...]) -> Array:
     return np.array(rows, np.longdouble)
 
 
-R, H = SQRT2, SQRT2 / 2
-THIRD = np.longdouble(1) / 3
+RESTART = 64
+# The points of F(4x4, 3x3), and what divides the rows of G: the product of a point's distances to the others.
+A, B = np.longdouble(2) / 3, np.longdouble(3) / 2
+NEAR, FAR = 1 / (2 * A**2 * (A**2 - B**2)), 1 / (2 * B**2 * (B**2 - A**2))
 
 WINOGRAD = {
-    # points 0, 1, -1, infinity
+    # points 0, 1, -1, infinity; at the edge 0, 1, infinity
     2: Transforms(
-        a=matrix((1, 1, 1, 0), (0, 1, -1, 1)),
-        b=matrix((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1)),
+        a=matrix((1, 1, 1, 0), (0, 1, -1, -1)),
+        b=matrix((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
         g=matrix((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)),
+        edge_a=matrix((1, 1, 0, -1), (0, 0, 0, 0)),
+        edge_b=matrix((1, -1, 0, 0), (0, 2, 0, 0), (0, 0, 0, 0), (0, 1, -1, 0)),
     ),
-    # points 0, sqrt(1/2), -sqrt(1/2), sqrt(2), -sqrt(2), infinity
+    # points 0, 2/3, -2/3, 3/2, -3/2, infinity; at the edge without +-3/2
     4: Transforms(
         a=matrix(
             (1, 1, 1, 1, 1, 0),
-            (0, H, -H, R, -R, 0),
-            (0, 0.5, 0.5, 2, 2, 0),
-            (0, H / 2, -H / 2, 2 * R, -2 * R, 1),
+            (0, A, -A, B, -B, 0),
+            (0, A**2, A**2, B**2, B**2, 0),
+            (0, A**3, -(A**3), B**3, -(B**3), 1),
         ),
         b=matrix(
-            (1, 0, -2.5, 0, 1, 0),
-            (0, -R, -2, H, 1, 0),
-            (0, R, -2, -H, 1, 0),
-            (0, -H, -0.5, R, 1, 0),
-            (0, H, -0.5, -R, 1, 0),
-            (0, 1, 0, -2.5, 0, 1),
+            (1, 0, -(A**2) - B**2, 0, 1, 0),
+            (0, -B, -(B**2), A, 1, 0),
+            (0, B, -(B**2), -A, 1, 0),
+            (0, -A, -(A**2), B, 1, 0),
+            (0, A, -(A**2), -B, 1, 0),
+            (0, 1, 0, -(A**2) - B**2, 0, 1),
         ),
         g=matrix(
             (1, 0, 0),
-            (-2 * THIRD, -R * THIRD, -THIRD),
-            (-2 * THIRD, R * THIRD, -THIRD),
-            (THIRD / 2, R * THIRD / 2, THIRD),
-            (THIRD / 2, -R * THIRD / 2, THIRD),
+            (NEAR, NEAR * A, NEAR * A**2),
+            (NEAR, -NEAR * A, NEAR * A**2),
+            (FAR, FAR * B, FAR * B**2),
+            (FAR, -FAR * B, FAR * B**2),
             (0, 0, 1),
+        ),
+        edge_a=matrix((1, 1, 1, 0, 0, 0), (0, A, -A, 0, 0, 1), *[(0,) * 6] * 2),
+        edge_b=matrix(
+            (1, 0, -(B**2), 0, 0, 0),
+            (0, A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
+            (0, -A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
+            *[(0,) * 6] * 2,
+            (0, -(A**2), 0, 1, 0, 0),
         ),
     ),
 }
-
-
-def winograd_tiles(x: Array, m: int, pad: list[tuple[int, int]]) -> tuple[Array, tuple[int, int]]:
-    """Overlapping tiles [n, c, rows, columns, m+2, m+2] of a channels-first input; the output extents."""
-    out = tuple(i + sum(p) - 2 for i, p in zip(x.shape[2:], pad, strict=True))
-    fill = [(before, after + -o % m) for (before, after), o in zip(pad, out, strict=True)]
-    padded = np.pad(x, [(0, 0), (0, 0), *fill])
-    return sliding_window_view(padded, (m + 2, m + 2), axis=(2, 3))[:, :, ::m, ::m], (out[0], out[1])
 
 
 def winograd(
@@ -150,6 +171,7 @@ def winograd(
     b: Array | None,
     *,
     padding: Any,
+    dilation: Any,
     groups: int,
     layout: str,
     floor: Any = 0,
@@ -157,48 +179,73 @@ def winograd(
 ) -> Array:
     """F(m x m, 3x3) as written above; or the bound's T, in absolute values throughout.
 
+    With a dilation d, outputs equal modulo d, along each axis, are a convolution without it of every d-th
+    pixel: each such phase has its own tiles and edges.
+
     ``floor`` is added once for every product, so that T(eta) - T(0) is what underflows may add to the result.
     """
-    kind = x.dtype
+    kind, t = x.dtype, WINOGRAD[m]
 
-    def two_sided(p: Array, tiles: Array) -> Array:
-        p = p.astype(kind)
-        if not absolute:
-            return np.asarray(p @ tiles @ p.T)
-        p, lost = np.abs(p), np.count_nonzero(p, axis=1).astype(kind) * floor
-        return np.asarray((p @ tiles + lost[:, None]) @ p.T + lost)
+    def two_sided(p: Array, tiles: Array, q: Array) -> Array:
+        """P T Q' of tiles [..., rows, columns, i, j], a P for each row of tiles and a Q for each column."""
+        p, q = p.astype(kind), q.astype(kind)
+        if absolute:
+            p, q = np.abs(p), np.abs(q)
+        lost, lost_then = (np.count_nonzero(s, axis=-1).astype(kind) * floor for s in (p, q))
+        half = p[:, None] @ tiles + lost[:, None, :, None]
+        return np.asarray(half @ np.swapaxes(q, -1, -2) + lost_then[:, None, :])
+
+    def phase(x: Array) -> Array:
+        """An undilated convolution of a padded input, [n, groups, c, h, w] to [n, groups, oc, h-2, w-2]."""
+        out = [i - 2 for i in x.shape[-2:]]
+        (a_rows, b_rows), (a_columns, b_columns) = (t.along(o) for o in out)
+        rows, columns = len(a_rows), len(a_columns)
+        padded = np.pad(x, [(0, 0)] * 3 + [(0, -o % m) for o in out])
+        tiles = sliding_window_view(padded, (m + 2, m + 2), axis=(-2, -1))[..., ::m, ::m, :, :]
+        v = two_sided(b_rows, tiles, b_columns).reshape(*x.shape[:3], rows * columns, m + 2, m + 2)
+        # [n, g, position, position, oc, tiles]: one matrix product for each of the (m+2)^2 positions
+        products = u.transpose(0, 3, 4, 1, 2) @ np.moveaxis(v, (4, 5), (2, 3)) + x.shape[2] * floor
+        products = np.moveaxis(products, (2, 3), (-2, -1))
+        outer = products.shape[:3]
+        y = two_sided(a_rows, products.reshape(*outer, rows, columns, m + 2, m + 2), a_columns)
+        y = np.swapaxes(y, -3, -2).reshape(*outer, rows * m, columns * m)
+        return np.asarray(y[..., : out[0], : out[1]])
 
     x, w = ref.channels_first(x, layout), ref.weight_first(w, layout)
-    pad = ref.pads(padding, x.shape[2:], (3, 3), (1, 1), (1, 1))
-    tiles, out = winograd_tiles(np.abs(x) if absolute else x, m, pad)
-    n, c, rows, columns = tiles.shape[:4]
-    t = WINOGRAD[m]
-    v = two_sided(t.b, tiles).reshape(n, groups, c // groups, rows * columns, m + 2, m + 2)
-    u = two_sided(t.g, np.abs(w) if absolute else w)
-    u = u.reshape(groups, len(w) // groups, c // groups, m + 2, m + 2)
-    # [n, g, positions, positions, oc, tiles]: one matrix product for each of the (m+2)^2 positions
-    products = u.transpose(0, 3, 4, 1, 2) @ v.transpose(0, 1, 4, 5, 2, 3) + (c // groups) * floor
-    y = two_sided(t.a, np.moveaxis(products, (2, 3), (-2, -1))).reshape(n, len(w), rows, columns, m, m)
-    y = y.transpose(0, 1, 2, 4, 3, 5).reshape(n, len(w), rows * m, columns * m)[:, :, : out[0], : out[1]]
+    if absolute:
+        x, w = np.abs(x), np.abs(w)
+    d = ref.per_axis(dilation, 2)[0]
+    pad = ref.pads(padding, x.shape[2:], (3, 3), (1, 1), (d, d))
+    x = np.pad(x, [(0, 0), (0, 0), *pad])
+    x = x.reshape(len(x), groups, w.shape[1], *x.shape[2:])
+    u = two_sided(t.g[None], w[..., None, None, :, :], t.g[None])
+    u = u.reshape(groups, len(w) // groups, w.shape[1], m + 2, m + 2)
+    y = np.zeros((len(x), groups, len(w) // groups, *(i - 2 * d for i in x.shape[3:])), kind)
+    for first in np.ndindex(*(min(d, extent) for extent in y.shape[3:])):
+        every: Any = (..., *(slice(i, None, d) for i in first))
+        y[every] = phase(x[every])
+    y = y.reshape(len(y), len(w), *y.shape[3:])
     if b is not None:
-        y = y + (np.abs(b) if absolute else b)[:, None, None]
+        y += (np.abs(b) if absolute else b)[:, None, None]
     return ref.channels_back(y, layout)
 
 
 def winograd_bound(
-    m: int, x: Array, w: Array, b: Array | None, dtype: Any, *, padding: Any, groups: int, layout: str
+    m: int, x: Array, w: Array, b: Array | None, dtype: Any, *, layout: str, **parameters: Any
 ) -> Array:
-    """gamma(K)*T and what underflow may add.
+    """gamma(K)*T and what underflow may add; or `conv_bound`, by which the direct kernel's tiles go.
 
     T = |A'| sum [(|G||g||G'|) * (|B'||d||B|)] |A| runs over the whole tile, so it is larger than S of
-    `conv_bound` and counts pixels that the output does not see.
+    `conv_bound` and counts pixels that the output does not see; but K grows with the channels more slowly.
     """
-    how = {"padding": padding, "groups": groups, "layout": layout, "absolute": True}
+    how = {"layout": layout, "absolute": True, **parameters}
     total = winograd(m, x, w, b, **how)
     underflow = np.maximum(winograd(m, x, w, b, floor=eta(dtype), **how) - total, 0)
-    channels = ref.channels_first(x, layout).shape[1] // groups
-    return np.asarray(
-        gamma(WINOGRAD[m].roundings(channels) + (b is not None), dtype) * (total + underflow) + underflow
+    channels = ref.weight_first(w, layout).shape[1]
+    k = WINOGRAD[m].roundings(channels) + (b is not None)
+    return np.maximum(
+        gamma(k, dtype) * (total + underflow) + underflow,
+        conv_bound(x, w, b, dtype, layout, **parameters),
     )
 
 

@@ -64,7 +64,7 @@ class Oracle:
             places = int(np.prod(self.problem.kernel_size))
             return bounds.mean_bound(x, ref.avg_pool, places, self.dtype, **self.parameters)
         if algorithm.startswith("winograd"):
-            tile = {key: self.parameters[key] for key in ("padding", "groups", "layout")}
+            tile = {key: self.parameters[key] for key in ("padding", "dilation", "groups", "layout")}
             limit = bounds.winograd_bound(
                 int(algorithm.removeprefix("winograd")), x, w, b, self.dtype, **tile
             )

@@ -60,7 +60,7 @@ def test_winograd2(name: str) -> None:
     problem, data = Problem(text), arrays(text, integers=True)
     data = Arrays(data.input, np.round(data.weight / 4) * 4, data.bias)
     ints = whole(data)
-    tile = {"padding": problem.padding, "groups": problem.groups, "layout": problem.layout}
+    tile = {key: parameters(problem)[key] for key in ("padding", "dilation", "groups", "layout")}
     largest = bounds.winograd(2, *vars(data.astype(np.float64)).values(), **tile, absolute=True).max()
     assert largest < 2**24, "choose smaller data"
     expected = ref.conv(ints.input, ints.weight, ints.bias, **parameters(problem))

@@ -27,6 +27,11 @@ def chosen(problem: Problem, algorithm: str = "auto") -> str:
     return fastconv.explain(problem, algorithm).algorithm
 
 
+def widest(problem: Problem) -> str:
+    """The algorithm with the widest bound among those that a plain function may choose."""
+    return "winograd4" if "winograd4" in algorithms(problem) else "direct"
+
+
 @contextmanager
 def instruction_set(name: str) -> Iterator[None]:
     """Compute with one instruction set, then with the previous one again."""

@@ -24,6 +24,13 @@ struct Epilogue {
     T low, high;  // clamp: the bounds; leaky_relu: low is the slope
 };
 
+// Where a kernel that works in stages notes how long each took, if asked to.
+struct StageTimes {
+    static constexpr int most = 3;
+    int64_t (*now)();  // nanoseconds
+    int64_t nanoseconds[most];
+};
+
 template <class T>
 struct ConvArgs {
     const T* x;
@@ -43,6 +50,13 @@ struct ConvArgs {
     const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
     int64_t column_step;     // direct: between the products of one column of the kernel, 1 or the kernel's width
     int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
+
+    int64_t tile_rows, tile_columns, strips;  // Winograd: tiles of one phase of an image; see winograd_tiles.hpp
+    bool whole_rows;                          // blocks of tiles consist of whole rows
+    const T* direct_weights;                  // and what its guard needs: weights for the direct kernel,
+    T safe;                                   // the largest input that overflows nowhere,
+    int64_t neighbours;                       // other pixels that every pixel of a window has there at least
+    StageTimes* stages;                       // of the thread, or null
 
     int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
 
@@ -149,7 +163,9 @@ struct Kernels {
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
     PackKernel<T> pack;
-    bool (*all_finite)(const T*, int64_t count);
+    void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
+    void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
+    T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one
     PoolKernel<T> pool;
     void (*linear)(const LinearArgs<T>&, int64_t task);
     void (*map)(const MapArgs<T>&, int64_t begin, int64_t end);

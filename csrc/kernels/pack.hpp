@@ -109,16 +109,15 @@ int64_t pack_size_for_task(const ConvArgs<T>& a) {
     return most * a.reduction;
 }
 
-// Whether all are finite: x * 0 is 0 for every finite x.
 template <class T>
-bool all_finite(const T* values, int64_t count) {
+T largest(const T* values, int64_t count) {
     constexpr int L = lanes<T>;
-    Vec<T> zero{};
+    BitsVec<T> most{};
     for (int64_t i = 0; i < count; i += L)
-        zero += (count - i >= L ? load(values + i) : load_partial(values + i, int(count - i))) * T(0);
-    for (int i = 0; i < L; ++i)
-        if (!(zero[i] == 0)) return false;
-    return true;
+        most = larger(most, magnitude<T>(count - i >= L ? load(values + i) : load_partial(values + i, int(count - i))));
+    Bits<T> result = 0;
+    for (int i = 0; i < L; ++i) result = larger(result, Bits<T>(most[i]));
+    return number<T>(result);
 }
 
 }  // namespace

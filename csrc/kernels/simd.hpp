@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -153,6 +154,31 @@ inline V at_least(V b, V low) {
 template <class V>
 inline V at_most(V b, V high) {
     return b > high ? high : b;
+}
+
+// The bits of |x|; as integers they are in the order of the numbers, with NaN above all.
+template <class T>
+using Bits = typename std::conditional<sizeof(T) == 4, int32_t, int64_t>::type;
+template <class T>
+using BitsVec = typename VectorOf<Bits<T>>::type;
+
+template <class T>
+constexpr Bits<T> all_but_sign = std::numeric_limits<Bits<T>>::max();
+
+template <class T>
+inline BitsVec<T> magnitude(Vec<T> v) {
+    return reinterpret_cast<BitsVec<T>>(v) & all_but_sign<T>;
+}
+template <class V>
+inline V larger(V a, V b) {
+    return a > b ? a : b;
+}
+
+template <class T>
+inline T number(Bits<T> bits) {
+    T value;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 template <int... I>

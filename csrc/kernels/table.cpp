@@ -10,6 +10,7 @@
 #include "pointwise.hpp"
 #include "pool.hpp"
 #include "winograd.hpp"
+#include "winograd_pack.hpp"
 
 namespace fastconv {
 namespace {
@@ -37,7 +38,9 @@ constexpr Kernels<T> kernels() {
     k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
     k.depthwise = {depthwise<T>, depthwise_workspace<T>};
     k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
-    k.all_finite = all_finite<T>;
+    k.pack_winograd2 = winograd_pack<T, 2>;
+    k.pack_winograd4 = winograd_pack<T, 4>;
+    k.largest = largest<T>;
     k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;
     k.map = map<T>;

@@ -81,6 +81,19 @@ struct Columns {
     Vec<T> at(int64_t k, int v) const { return load(base + k * stride + v * lanes<T>); }
 };
 
+// The same, from beyond the second-level cache: lines are asked for some time before they are read.
+template <class T>
+struct StreamedColumns {
+    static constexpr int64_t ahead = 4096 / sizeof(T);
+    const T* base;
+    int64_t stride;
+    Vec<T> at(int64_t k, int v) const {
+        const T* p = base + k * stride + v * lanes<T>;
+        __builtin_prefetch(p + ahead);
+        return load(p);
+    }
+};
+
 // The same where only some columns of the last vector, number `last`, exist.
 template <class T>
 struct PartialColumns {
@@ -141,6 +154,12 @@ struct Tile {
         for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sum[m][v] = load(c + m * pitch + v * lanes<T>);
+    }
+    FASTCONV_INLINE void add_from(const T* c, int64_t pitch) {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
     }
     template <class Rows, class Cols>
     FASTCONV_INLINE void add(const Rows& a, const Cols& b, int64_t count) {

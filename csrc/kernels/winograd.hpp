@@ -1,248 +1,352 @@
-// Winograd's minimal filtering F(m x m, 3x3), m = 2 or 4 (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural
-// Networks, 2016), for 3x3 kernels with stride and dilation 1:
+// Winograd's minimal filtering for 3x3 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task transforms
+// the input of a block of tiles, multiplies and transforms back while all of it stays in second-level cache.
 //
-//     Y = A^T [ sum_c (G g_c G^T) .* (B^T d_c B) ] A       for each tile of (m + 2) x (m + 2) input pixels
+// Channels in lanes throughout. Loops: task (group, panels of output channels, block of tiles) ->
+//     input   lanes of channels -> row of tiles { new input lines -> tile }
+//     panel { multiply: position -> tiles of the house;  output: row of tiles { tile -> lines of y } }
+// Tiles whose pixels differ too much for this algorithm are left to the direct kernel: winograd_guard.hpp.
+// Sums over channels begin anew every `restart` channels and are added up in M, so that their error does not grow with
+// the number of channels.
 //
-// F(2x2) interpolates at 0, +-1, infinity; F(4x4) at 0, +-sqrt(1/2), +-sqrt(2), infinity, whose coefficients are the
-// smallest of the cheap choices: a relative error of 1.5e-6 at 256 channels in float32 where +-1, +-2 gives 3.2e-6.
-//
-// Channels in lanes throughout. Loops: task (group, panels of output channels, image, block of tiles) -> transform all
-// input channels of the block -> panel { position xi: multiply -> inverse transform -> store }, so that what is
-// transformed stays in second-level cache.
-// Packed weights: U [group][panel][xi][c][panel width], transformed in float64.
-// Workspace: V [xi][tile][c], M [xi][tile][panel width], and lines of pixels [row][pixel][lane] on the way in and out.
+// Packed weights: U [group][panel][position][c][panel width], transformed in float64.
+// Workspace: V [position][chunk of channels][tile][channel], M [position][tile][panel width], lines of pixels on the way
+// in (a ring, [line][pixel][lane]) and out ([pixel][panel width]), magnitudes of pixels, tables of tiles.
 #pragma once
 
 #include "copy.hpp"
 #include "gemm.hpp"
+#include "winograd_guard.hpp"
+#include "winograd_transform.hpp"
 
 namespace fastconv {
 namespace {
 
-template <int m>
-struct Winograd;
+constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
 
-template <>
-struct Winograd<2> {
-    // out = B^T in, over vectors `step` apart
-    template <class V>
-    static void input(V* out, const V* in, int step) {
-        const V d0 = in[0], d1 = in[step], d2 = in[2 * step], d3 = in[3 * step];
-        out[0] = d0 - d2;
-        out[step] = d1 + d2;
-        out[2 * step] = d2 - d1;
-        out[3 * step] = d1 - d3;
-    }
-    // out = A^T in
-    template <class V>
-    static void output(V* out, int out_step, const V* in, int step) {
-        const V sum = in[step] + in[2 * step], difference = in[step] - in[2 * step];
-        out[0] = in[0] + sum;
-        out[out_step] = difference - in[3 * step];
-    }
-};
+// Channels whose values of one tile lie next to each other: a cache line.
+template <class T>
+constexpr int64_t winograd_chunk = 64 / sizeof(T);
 
-template <>
-struct Winograd<4> {
-    template <class V>
-    static void input(V* out, const V* in, int step) {
-        using T = decltype(in[0][0] + in[0][0]);
-        constexpr T root_half = T(0.70710678118654752440), root_two = T(1.41421356237309504880);
-        const V d0 = in[0], d1 = in[step], d2 = in[2 * step], d3 = in[3 * step], d4 = in[4 * step], d5 = in[5 * step];
-        const V even1 = d4 - d2 * T(2), odd1 = d3 * root_half - d1 * root_two;
-        const V even2 = d4 - d2 * T(0.5), odd2 = d3 * root_two - d1 * root_half;
-        out[0] = (d0 - d2 * T(2.5)) + d4;
-        out[step] = even1 + odd1;
-        out[2 * step] = even1 - odd1;
-        out[3 * step] = even2 + odd2;
-        out[4 * step] = even2 - odd2;
-        out[5 * step] = (d1 - d3 * T(2.5)) + d5;
-    }
-    template <class V>
-    static void output(V* out, int out_step, const V* in, int step) {
-        using T = decltype(in[0][0] + in[0][0]);
-        constexpr T root_half = T(0.70710678118654752440), root_two = T(1.41421356237309504880);
-        const V sum1 = in[step] + in[2 * step], difference1 = in[step] - in[2 * step];
-        const V sum2 = in[3 * step] + in[4 * step], difference2 = in[3 * step] - in[4 * step];
-        out[0] = in[0] + sum1 + sum2;
-        out[out_step] = difference1 * root_half + difference2 * root_two;
-        out[2 * out_step] = sum1 * T(0.5) + sum2 * T(2);
-        out[3 * out_step] = difference1 * (root_half / T(2)) + difference2 * (root_two * T(2)) + in[5 * step];
-    }
-};
-
-// Where things lie in the workspace, in elements.
+// Where things lie in the workspace.
 template <class T, int m>
 struct WinogradBuffers {
-    static constexpr int alpha = m + 2, positions = alpha * alpha;
-    int64_t channels, v_position, m_position, line_in, line_out, v, sums, in, out, total;
+    static constexpr int alpha = m + 2, positions = alpha * alpha, ring = 2 * m;
+    int64_t chunks, v_chunk, v_position, m_position, line;  // in elements
+    int64_t magnitude_line;
+    int64_t v, sums, in, out, magnitudes, rows, tiles, total;  // in bytes
 
     explicit WinogradBuffers(const ConvArgs<T>& a) {
-        const auto up = [](int64_t x) { return (x + lanes<T> - 1) / lanes<T> * lanes<T>; };
-        const int64_t tiles_wide = min_of(a.pixel_block, parts_of(a.out.size[2], m));
-        channels = up(a.group_in);
-        // Positions lie an odd number of lines apart, or the stores of one tile would compete for one cache set.
-        v_position = a.pixel_block * channels + lanes<T>;
-        m_position = a.pixel_block * widest_panel(a) + lanes<T>;
-        line_in = up(tiles_wide * m + 2) * lanes<T>;
-        line_out = up(tiles_wide * m) * widest_panel(a);
+        const WinogradGrid<T> grid(a, m);
+        constexpr int64_t unit = 64 / sizeof(T);
+        // Positions, and lines, lie an odd number of cache lines apart, or the stores of one tile would compete for one set.
+        const auto odd = [](int64_t n) { return (parts_of(n, unit) | 1) * unit; };
+        chunks = parts_of(a.group_in, winograd_chunk<T>);
+        v_chunk = a.pixel_block * winograd_chunk<T>;
+        v_position = odd(chunks * v_chunk);
+        m_position = odd(a.pixel_block * widest_panel(a));
+        const int64_t width = min_of(grid.widest(), a.pixel_block * m);
+        magnitude_line = (parts_of(width + 2 * a.dilation[2], lanes<T>) + 1) * lanes<T>;  // blocks begin anywhere
+        line = odd(magnitude_line * lanes<T>);
+        const int64_t row_tiles = grid.dilation * max_of(grid.columns / max_of(grid.strips, 1), 1);
+        const int64_t most_rows = min_of(a.pixel_block, a.pixel_block / row_tiles + 2);
         v = 0;
-        sums = v + positions * v_position;
-        in = sums + positions * m_position;
-        out = in + alpha * line_in;
-        total = out + m * line_out;
+        const auto place = [&](int64_t& at, int64_t after, int64_t bytes) { at = (after + bytes + 63) / 64 * 64; };
+        place(sums, v, positions * v_position * int64_t(sizeof(T)));
+        place(in, sums, positions * m_position * int64_t(sizeof(T)));
+        place(out, in, ring * line * int64_t(sizeof(T)));
+        place(magnitudes, out, parts_of(m * width + lanes<T>, lanes<T>) * lanes<T> * widest_panel(a) * int64_t(sizeof(T)));
+        place(rows, magnitudes, most_rows * alpha * magnitude_line * int64_t(sizeof(T)));
+        place(tiles, rows, most_rows * int64_t(sizeof(WinogradRow)));
+        place(total, tiles, a.pixel_block * int64_t(sizeof(WinogradTile)));
     }
 };
 
 template <class T, int m>
 int64_t winograd_workspace(const ConvArgs<T>& a) {
-    return WinogradBuffers<T, m>(a).total * int64_t(sizeof(T));
+    return WinogradBuffers<T, m>(a).total;
 }
 
-// One input row of `lanes` channels, from column `left` (which may be in the padding), as [pixel][lane].
+// What a task works with.
+template <class T, int m>
+struct WinogradBlock {
+    using Buffers = WinogradBuffers<T, m>;
+    const ConvArgs<T>& a;
+    const Buffers buffers;
+    char* memory;
+    int64_t group;
+    WinogradRow* row;
+    int64_t rows = 0;
+    WinogradTile* tile;
+    WinogradKinds kinds;
+    Magnitudes<T> magnitudes;
+
+    WinogradBlock(const ConvArgs<T>& args, char* workspace, int64_t g, Range block)
+        : a(args),
+          buffers(args),
+          memory(workspace),
+          group(g),
+          row(reinterpret_cast<WinogradRow*>(workspace + buffers.rows)),
+          tile(reinterpret_cast<WinogradTile*>(workspace + buffers.tiles)) {
+        magnitudes = {reinterpret_cast<Bits<T>*>(workspace + buffers.magnitudes), buffers.magnitude_line};
+        WinogradGrid<T>(a, m).template list<Winograd<m>::edge_outputs>(a, block, row, rows, tile, kinds);
+    }
+    T* at(int64_t offset) const { return reinterpret_cast<T*>(memory + offset); }
+};
+
+// One input row of `lanes` channels from channel c on, from column `left` (which may be in the padding), as [pixel][lane];
+// and the magnitudes of its pixels.
 template <class T>
-inline void winograd_load_line(const ConvArgs<T>& a, T* line, const T* x, int64_t channels, int64_t row, int64_t left,
-                               int64_t width) {
+inline void winograd_load_line(const ConvArgs<T>& a, T* line, Bits<T>* magnitudes, const T* x, int64_t c, int64_t row,
+                               int64_t left, int64_t width) {
     constexpr int L = lanes<T>;
-    const int64_t end = (width + L - 1) / L * L;
-    zero_run(line, end * L);
-    if (row < 0 || row >= a.in.size[1]) return;
+    if (c == 0)
+        for (int64_t i = 0; i < width; i += L) store(magnitudes + i, BitsVec<T>{});
+    if (row < 0 || row >= a.in.size[1]) return zero_run(line, width * L);
+    const int64_t channels = a.group_in - c;
     const Range valid = inside(left, 1, width, a.in.size[2]);
+    zero_run(line, valid.begin * L);
     x += row * a.in.stride[1] + left * a.in.stride[2];
     if (!a.channels_first) {
+        if (c == 0)
+            magnitudes_channels_last(x + valid.begin * a.in.stride[2], a.in.stride[2], channels, valid.count(),
+                                     magnitudes + valid.begin);
         for (int64_t i = valid.begin; i < valid.end; ++i) {
             const T* from = x + i * a.in.stride[2];
             store(line + i * L, channels >= L ? load(from) : load_partial(from, int(channels)));
         }
-        return;
-    }
-    const int used = clamp_lanes(channels, L);
-    for (int64_t i = valid.begin; i < valid.end; i += L) {
-        const int count = clamp_lanes(valid.end - i, L);
-        Vec<T> block[L];
-        for (int c = 0; c < L; ++c) block[c] = Vec<T>{};
-        for (int c = 0; c < used; ++c) {
-            const T* from = x + c * a.in.c_stride + i;
-            block[c] = count == L ? load(from) : load_partial(from, count);
+    } else {
+        const int used = clamp_lanes(channels, L);
+        const auto put = [&](int64_t i, const auto& pixels) {  // lines are padded to whole blocks
+            Vec<T> block[L];
+#pragma GCC unroll 16
+            for (int j = 0; j < L; ++j) block[j] = pixels(j);
+            BitsVec<T> most = load(magnitudes + i);
+#pragma GCC unroll 16
+            for (int j = 0; j < L; ++j) most = larger(most, magnitude<T>(block[j]));
+            store(magnitudes + i, most);
+            transpose<T>(block);
+#pragma GCC unroll 16
+            for (int j = 0; j < L; ++j) store(line + (i + j) * L, block[j]);
+        };
+        int64_t i = valid.begin;
+        for (; used == L && i + L <= valid.end; i += L) put(i, [&](int j) { return load(x + j * a.in.c_stride + i); });
+        const Mask<T> exists = first_lanes<T>(int(valid.end - i));
+        if (used == L && i < valid.end) {
+            put(i, [&](int j) { return load_masked(x + j * a.in.c_stride + i, exists); });
+            i = valid.end;
         }
-        transpose<T>(block);
-        for (int p = 0; p < count; ++p) store(line + (i + p) * L, block[p]);
+        for (; i < valid.end; i += L) {
+            const Mask<T> some = first_lanes<T>(clamp_lanes(valid.end - i, L));
+            put(i, [&](int j) { return j < used ? load_masked(x + j * a.in.c_stride + i, some) : Vec<T>{}; });
+        }
     }
+    zero_run(line + valid.end * L, (width - valid.end) * L);
 }
 
-// V for one row of tiles: `tiles` of them from column `tile` on, the first being number `slot` of the block.
 template <class T, int m>
-inline void winograd_transform_input(const ConvArgs<T>& a, const WinogradBuffers<T, m>& buffer, T* workspace, const T* x,
-                                     int64_t tile_row, int64_t tile, int64_t tiles, int64_t slot) {
-    constexpr int alpha = m + 2, L = lanes<T>;
-    T* lines = workspace + buffer.in;
+inline void winograd_input_stage(const WinogradBlock<T, m>& b) {
+    constexpr int L = lanes<T>;
+    constexpr int64_t chunk = winograd_chunk<T>;
+    const ConvArgs<T>& a = b.a;
+    const auto& buffers = b.buffers;
+    const int64_t d = a.dilation[2], pixel = d * L;
     for (int64_t c = 0; c < a.group_in; c += L) {
-        for (int r = 0; r < alpha; ++r)
-            winograd_load_line(a, lines + r * buffer.line_in, x + c * a.in.c_stride, a.group_in - c,
-                               tile_row * m + r - a.before[1], tile * m - a.before[2], tiles * m + 2);
-        for (int64_t t = 0; t < tiles; ++t) {
-            Vec<T> d[alpha * alpha];
-            for (int j = 0; j < alpha; ++j) {
-#pragma GCC unroll 6
-                for (int i = 0; i < alpha; ++i) d[i * alpha + j] = load(lines + i * buffer.line_in + (t * m + j) * L);
-                Winograd<m>::input(d + j, d + j, alpha);
+        T* to = b.at(buffers.v) + c / chunk * buffers.v_chunk + c % chunk;
+        for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row) {
+            const T* x = a.x + row->image * a.in.n_stride + (b.group * a.group_in + c) * a.in.c_stride;
+            const T* line[m + 2];
+            for (int64_t i = 0; i < row->lines; ++i) {
+                T* at = b.at(buffers.in) + (row->first_line + i) % buffers.ring * buffers.line;
+                line[i] = at;
+                if (i >= row->shared)
+                    winograd_load_line(a, at, b.magnitudes.line(row->first_line + i), x, c,
+                                       row->out_row + i * d - a.before[1], row->column - a.before[2], row->width + 2 * d);
             }
-            T* to = workspace + buffer.v + (slot + t) * buffer.channels + c;
-            for (int i = 0; i < alpha; ++i) {
-                Winograd<m>::input(d + i * alpha, d + i * alpha, 1);
-#pragma GCC unroll 6
-                for (int j = 0; j < alpha; ++j) store(to + (i * alpha + j) * buffer.v_position, d[i * alpha + j]);
+            for (int64_t t = row->begin; t < row->end; ++t) {
+                const WinogradTile& tile = b.tile[t];
+                const T* from[m + 2];
+                for (int i = 0; i < row->lines; ++i) from[i] = line[i] + (tile.column - row->column) * L;
+                T* v = to + tile.slot * chunk;
+                if (row->edge && tile.edge)
+                    winograd_input<T, m, true, true>(from, pixel, v, buffers.v_position);
+                else if (row->edge)
+                    winograd_input<T, m, true, false>(from, pixel, v, buffers.v_position);
+                else if (tile.edge)
+                    winograd_input<T, m, false, true>(from, pixel, v, buffers.v_position);
+                else
+                    winograd_input<T, m, false, false>(from, pixel, v, buffers.v_position);
             }
         }
     }
 }
 
+// M of one panel of output channels.
 template <class T, int m>
-inline void winograd_multiply(const ConvArgs<T>& a, const WinogradBuffers<T, m>& buffer, T* workspace, const T* weights,
-                              const Panel& panel, int64_t tiles) {
-    const int64_t parts = parts_of(tiles, panel_rows(panel.width / lanes<T>));
-    for (int xi = 0; xi < buffer.positions; ++xi) {
-        const Columns<T> columns{weights + xi * a.group_in * panel.width, panel.width};
-        T* sums = workspace + buffer.sums + xi * buffer.m_position;
-        for (int64_t part = 0; part < parts; ++part) {
-            const int64_t t = part_begin(tiles, parts, part), count = part_begin(tiles, parts, part + 1) - t;
-            const DenseRows<T> rows{workspace + buffer.v + xi * buffer.v_position + t * buffer.channels, buffer.channels};
-            with_vectors<T>(panel.width, [&](auto v) {
-                with_constant<rows_of(v.value)>(int(count), [&](auto n) {
-                    Tile<T, n.value, v.value> tile;
-                    tile.begin_rows(nullptr);
-                    tile.add(rows, columns, a.group_in);
-                    tile.store_to(sums + t * panel.width, panel.width);
+inline void winograd_multiply_stage(const WinogradBlock<T, m>& b, const Panel& panel) {
+    constexpr int64_t chunk = winograd_chunk<T>;
+    const ConvArgs<T>& a = b.a;
+    const auto& buffers = b.buffers;
+    const T* weights = a.weights + panel.weights * a.group_in * buffers.positions;
+    const int64_t blocks = parts_of(buffers.chunks * chunk, winograd_restart);
+    with_vectors<T>(panel.width, [&](auto v) {
+        constexpr int most = rows_of(v.value);
+        constexpr int64_t width = v.value * lanes<T>;
+        for (int xi = 0; xi < buffers.positions; ++xi) {
+            const Range slots =
+                b.kinds.using_position(Winograd<m>::at_edge(xi / (m + 2)), Winograd<m>::at_edge(xi % (m + 2)));
+            const int64_t parts = parts_of(slots.count(), most);
+            const T* u = weights + xi * a.group_in * width;
+            for (int64_t part = 0; part < parts; ++part) {
+                const int64_t first = slots.begin + part_begin(slots.count(), parts, part);
+                const int64_t count = slots.begin + part_begin(slots.count(), parts, part + 1) - first;
+                const T* from = b.at(buffers.v) + xi * buffers.v_position + first * chunk;
+                T* sums = b.at(buffers.sums) + xi * buffers.m_position + first * width;
+                with_constant<most>(int(count), [&](auto n) {
+                    for (int64_t block = 0; block < blocks; ++block) {
+                        Tile<T, n.value, v.value> tile;
+                        tile.begin_rows(nullptr);
+                        const int64_t end = part_begin(buffers.chunks, blocks, block + 1);
+                        for (int64_t i = part_begin(buffers.chunks, blocks, block); i < end; ++i) {
+                            const DenseRows<T> rows{from + i * buffers.v_chunk, chunk};
+                            const int64_t k = min_of(chunk, a.group_in - i * chunk);
+                            if (part == 0)
+                                tile.add(rows, StreamedColumns<T>{u + i * chunk * width, width}, k);
+                            else
+                                tile.add(rows, Columns<T>{u + i * chunk * width, width}, k);
+                        }
+                        if (block) tile.add_from(sums, width);
+                        tile.store_to(sums, width);
+                    }
                 });
-            });
+            }
         }
+    });
+}
+
+// Outputs of one panel.
+template <class T, int m>
+inline void winograd_output_stage(const WinogradBlock<T, m>& b, const Panel& panel) {
+    const ConvArgs<T>& a = b.a;
+    const auto& buffers = b.buffers;
+    const int64_t channel = b.group * a.group_out + panel.channel, d = a.dilation[2];
+    T* lines = b.at(buffers.out);
+    for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row) {
+        const int64_t rows = min_of(m, parts_of(a.out.size[1] - row->out_row, d));
+        const int64_t first = d == 1 ? b.tile[row->begin].column : row->column;
+        const int64_t width = min_of(d == 1 ? (row->end - row->begin) * m : row->width, a.out.size[2] - first);
+        for (int64_t t = row->begin; t < row->end; ++t) {
+            const WinogradTile& tile = b.tile[t];
+            const int columns = int(min_of(m, parts_of(a.out.size[2] - tile.column, d)));
+            for (int64_t c = 0; c < panel.width; c += lanes<T>) {
+                const T* from = b.at(buffers.sums) + tile.slot * panel.width + c;
+                const T* bias = bias_of(a.epilogue, channel + c);
+                const int used = between(0, int(panel.channels - c), lanes<T>);
+                const Vec<T> start = bias ? load_partial(bias, used) : Vec<T>{};
+                T* to = lines + (tile.column - first) * panel.width + c;
+                const auto put = [&](int i, const Vec<T>* y) {
+                    T* line = to + i * width * panel.width;
+                    if (columns == m) {
+#pragma GCC unroll 4
+                        for (int j = 0; j < m; ++j) store(line + j * d * panel.width, y[j] + start);
+                    } else if (i < rows) {
+                        for (int j = 0; j < columns; ++j) store(line + j * d * panel.width, y[j] + start);
+                    }
+                };
+                if (row->edge && tile.edge)
+                    winograd_output<T, m, true, true>(from, buffers.m_position, put);
+                else if (row->edge)
+                    winograd_output<T, m, true, false>(from, buffers.m_position, put);
+                else if (tile.edge)
+                    winograd_output<T, m, false, true>(from, buffers.m_position, put);
+                else
+                    winograd_output<T, m, false, false>(from, buffers.m_position, put);
+            }
+        }
+        T* y = a.y + row->image * a.out.n_stride + channel * a.out.c_stride + row->out_row * a.out.stride[1] +
+               first * a.out.stride[2];
+        if (d == 1 && width == a.out.size[2])  // rows follow each other
+            finish_pixels(a.epilogue, lines, panel.width, rows * width, panel.channels, y, a.out.c_stride, a.out.stride[2]);
+        else
+            for (int64_t i = 0; i < rows; ++i)
+                finish_pixels(a.epilogue, lines + i * width * panel.width, panel.width, width, panel.channels,
+                              y + i * d * a.out.stride[1], a.out.c_stride, a.out.stride[2]);
     }
 }
 
-// Inverse transform and store of one row of tiles, for one panel of output channels.
+// Marks the tiles that this algorithm would spoil; whether there are any.
 template <class T, int m>
-inline void winograd_transform_output(const ConvArgs<T>& a, const WinogradBuffers<T, m>& buffer, T* workspace, T* y,
-                                      int64_t group, const Panel& panel, int64_t tile_row, int64_t tile, int64_t tiles,
-                                      int64_t slot) {
-    constexpr int alpha = m + 2;
-    const int64_t channel = group * a.group_out + panel.channel;
-    T* lines = workspace + buffer.out;
-    for (int64_t t = 0; t < tiles; ++t)
-        for (int64_t c = 0; c < panel.channels; c += lanes<T>) {
-            const T* from = workspace + buffer.sums + (slot + t) * panel.width + c;
-            const T* bias = bias_of(a.epilogue, channel + c);
-            const Vec<T> start = bias ? load_partial(bias, clamp_lanes(panel.channels - c, lanes<T>)) : Vec<T>{};
-            Vec<T> half[m * alpha];  // A^T M
-            for (int j = 0; j < alpha; ++j) {
-                Vec<T> column[alpha];
-#pragma GCC unroll 6
-                for (int i = 0; i < alpha; ++i) column[i] = load(from + (i * alpha + j) * buffer.m_position);
-                Winograd<m>::output(half + j, alpha, column, 1);
-            }
-            for (int i = 0; i < m; ++i) {
-                Vec<T> row[m];
-                Winograd<m>::output(row, 1, half + i * alpha, 1);
-#pragma GCC unroll 4
-                for (int j = 0; j < m; ++j)
-                    store(lines + i * buffer.line_out + (t * m + j) * panel.width + c, row[j] + start);
+inline bool winograd_inspect(const WinogradBlock<T, m>& b) {
+    const ConvArgs<T>& a = b.a;
+    if (all_tiles_pass(a, b.magnitudes, b.row, b.rows)) return false;
+    const int64_t d = a.dilation[2];
+    bool any = false;
+    for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row)
+        for (int64_t t = row->begin; t < row->end; ++t) {
+            WinogradTile& tile = b.tile[t];
+            const int64_t high = min_of(row->lines - 2, parts_of(a.out.size[1] - row->out_row, d));
+            const int64_t wide = min_of(m, parts_of(a.out.size[2] - tile.column, d));
+            const int64_t pixels = (tile.edge ? Winograd<m>::edge_outputs : m) + 2;
+            tile.spoiled = high > 0 && wide > 0 &&
+                           !tile_passes<T, m>(a, b.magnitudes, *row, tile.column - row->column, pixels, high, wide);
+            any |= tile.spoiled;
+        }
+    return any;
+}
+
+// Computes the spoiled tiles of one panel from the definition.
+template <class T, int m>
+inline void winograd_repair(const WinogradBlock<T, m>& b, int64_t panel) {
+    const int64_t d = b.a.dilation[2];
+    ConvArgs<T> one = b.a;  // the outputs of a tile: a convolution of stride d
+    one.weights = b.a.direct_weights;
+    one.channel_blocks = b.a.panels;
+    one.images = one.pixel_blocks = one.column_blocks = 1;
+    one.pixel_lanes = false;
+    for (int i = 1; i < 3; ++i) {
+        one.step[i] = d;
+        one.out.stride[i] *= d;
+    }
+    for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row)
+        for (int64_t t = row->begin; t < row->end; ++t) {
+            if (!b.tile[t].spoiled) continue;
+            // Channels first, a row of outputs must be dense: those of a dilated convolution are computed one by one.
+            const int64_t wide = min_of(m, parts_of(b.a.out.size[2] - b.tile[t].column, d)), parts = d == 1 ? 1 : wide;
+            one.out.size[1] = min_of(m, parts_of(b.a.out.size[1] - row->out_row, d));
+            one.out.size[2] = wide / parts;
+            one.before[1] = b.a.before[1] - row->out_row;
+            one.x = b.a.x + row->image * b.a.in.n_stride;
+            for (int64_t i = 0; i < parts; ++i) {
+                const int64_t column = b.tile[t].column + i * d;
+                one.before[2] = b.a.before[2] - column;
+                one.y =
+                    b.a.y + row->image * b.a.out.n_stride + row->out_row * b.a.out.stride[1] + column * b.a.out.stride[2];
+                direct(one, b.group * one.channel_blocks + panel, nullptr);
             }
         }
-    const int64_t ow = tile * m, width = min_of(tiles * m, a.out.size[2] - ow);
-    for (int64_t i = 0; i < min_of(m, a.out.size[1] - tile_row * m); ++i)
-        finish_pixels(a.epilogue, lines + i * buffer.line_out, panel.width, width, panel.channels,
-                      y + channel * a.out.c_stride + (tile_row * m + i) * a.out.stride[1] + ow * a.out.stride[2],
-                      a.out.c_stride, a.out.stride[2]);
 }
 
 template <class T, int m>
 void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
     const Cell at = cell_of(a, task);
-    const WinogradBuffers<T, m> buffer(a);
-    T* workspace = static_cast<T*>(memory);
-    const T* x = a.x + at.n * a.in.n_stride + at.group * a.group_in * a.in.c_stride;
-    T* y = a.y + at.n * a.out.n_stride;
-
-    const int64_t wide = parts_of(a.out.size[2], m), all = wide * parts_of(a.out.size[1], m);
-    const Range block = block_of(all, 1, a.pixel_blocks, at.pixel_block);
-    const auto for_each_row = [&](const auto& f) {  // f(row of tiles, first tile in it, tiles, slot in the block)
-        for (int64_t t = block.begin; t < block.end;) {
-            const int64_t count = min_of(block.end - t, wide - t % wide);
-            f(t / wide, t % wide, count, t - block.begin);
-            t += count;
-        }
+    WinogradBlock<T, m> block(a, static_cast<char*>(memory), at.group, WinogradGrid<T>(a, m).block(a, at.pixel_block));
+    int64_t time = a.stages ? a.stages->now() : 0;
+    const auto end_stage = [&](int stage) {
+        if (!a.stages) return;
+        const int64_t now = a.stages->now();
+        a.stages->nanoseconds[stage] += now - time;
+        time = now;
     };
-
-    for_each_row([&](int64_t row, int64_t tile, int64_t tiles, int64_t slot) {
-        winograd_transform_input<T, m>(a, buffer, workspace, x, row, tile, tiles, slot);
-    });
+    winograd_input_stage(block);
+    const bool spoiled = winograd_inspect(block);
+    end_stage(0);
     const int64_t last_panel = part_begin(a.panels, a.channel_blocks, at.channel_block + 1);
     for (int64_t i = part_begin(a.panels, a.channel_blocks, at.channel_block); i < last_panel; ++i) {
         const Panel panel = panel_of(a, at.group, i);
-        winograd_multiply<T, m>(a, buffer, workspace, a.weights + panel.weights * a.group_in * buffer.positions, panel,
-                                block.count());
-        for_each_row([&](int64_t row, int64_t tile, int64_t tiles, int64_t slot) {
-            winograd_transform_output<T, m>(a, buffer, workspace, y, at.group, panel, row, tile, tiles, slot);
-        });
+        winograd_multiply_stage(block, panel);
+        end_stage(1);
+        winograd_output_stage(block, panel);
+        if (spoiled) winograd_repair(block, i);
+        end_stage(2);
     }
 }
 

@@ -19,7 +19,7 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
     const auto make = [&] {
         Problem p = key.problem;
         complete(p);
-        const Choice choice = choose(p, key.method, *key.isa);
+        const Choice choice = choose(p, key.method, *key.isa, false);
         return std::make_shared<const Planned>(Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads)});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();

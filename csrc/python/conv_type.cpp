@@ -146,6 +146,7 @@ PyGetSetDef properties[] = {
 
 PyMethodDef methods[] = {
     {"_explain", &method<&P::explain>, METH_O, nullptr},
+    {"_profile", &method<&P::profile>, METH_O, nullptr},
     {"output_shape", &method<&P::output_shape>, METH_O,
      "output_shape($self, input_shape, /)\n--\n\n"
      "Shape of the result for an input of this shape.\n\n"

@@ -1,5 +1,6 @@
 #include "prepared_conv.hpp"
 
+#include <cmath>
 #include <cstring>
 
 #include "../parallel.hpp"
@@ -34,7 +35,7 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    finite_ = all_finite(p, current_isa(), weight_view(p, weight_.data()));
+    finite_ = std::isfinite(largest(p, current_isa(), weight_view(p, weight_.data())));
     if (b) bias_ = frozen(*b, dtype);
 }
 
@@ -55,6 +56,24 @@ py::object PreparedConv::explain(py::handle input_shape) {
     const auto prepared = prepared_for(shape(input_shape, "input_shape"));
     return explanation(prepared->problem, prepared->choice, prepared->plan.summary(), *prepared->weights->format.isa,
                        prepared->weights->data.size());
+}
+
+py::object PreparedConv::profile(py::handle input) {
+    const py::array x = array_of(input, "input");
+    const DType dtype = problem().dtype;
+    check_dtype(x, "input", dtype, "weight");
+    const auto prepared = prepared_for(shape_of(x));
+    py::array y = new_array(prepared->output, numpy_dtype(dtype));
+    const py::array x_native = native(x, dtype);
+    const void* bias = bias_ ? bias_->data() : nullptr;
+    void* y_data = y.mutable_data();
+    std::vector<int64_t> times;
+    compute(prepared->problem.operations(),
+            [&] { times = prepared->plan.profile(x_native.data(), *prepared->weights, bias, y_data); });
+    py::list stages;
+    for (const ConvPlan::Stage& stage : prepared->plan.stages())
+        stages.append(py::make_tuple(stage.name, times[stages.size()], stage.work, stage.unit));
+    return stages;
 }
 
 py::object PreparedConv::output_shape(py::handle input_shape) const {

@@ -19,6 +19,7 @@ class PreparedConv {
 
     py::array call(py::handle input, py::handle out);
     py::object explain(py::handle input_shape);
+    py::object profile(py::handle input);  // of one call: (name, nanoseconds of all threads, work, unit) of each stage
     py::object output_shape(py::handle input_shape) const;
 
     // What it was made of, read back.

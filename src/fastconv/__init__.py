@@ -2,6 +2,7 @@
 
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
+from ._profile import Profile, Stage
 from .activation import leaky_relu, relu, sigmoid, silu, softmax, tanh
 from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from .linear import linear
@@ -42,7 +43,9 @@ __all__ = [
     "Conv3d",
     "Explanation",
     "Problem",
+    "Profile",
     "ReceptiveField",
+    "Stage",
     "Tuning",
     "__version__",
     "adaptive_avg_pool1d",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+import statistics
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _fastconv
 from ._explanation import Explanation
+from ._profile import Profile, Stage
 from ._typing import Activation, Axes, FloatArray, Layout, Padding, Shape
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d"]
@@ -127,7 +131,9 @@ def conv2d(
         Applied as results are stored: ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``,
         ``"tanh"``, ``"silu"``, or a clamp to ``low <= y <= high`` where either may be None.
     algorithm : str
-        ``"auto"``, a name from `algorithms`, or ``"winograd"`` for the better of its two sizes.
+        ``"auto"`` for the fastest by estimate; ``"strict"`` for the fastest but Winograd's, which forms other
+        sums than those of the definition and has larger rounding errors (Notes); a name from `algorithms`; or
+        ``"winograd"`` for the better of its two sizes.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
         input.
@@ -158,8 +164,11 @@ def conv2d(
     more for a bias), unit roundoff ``u`` (2**-24 for float32, 2**-53 for float64) and barring overflow and
     underflow, the result before the activation errs by at most ``n u / (1 - n u) * S``, where ``S`` is the
     same sum over absolute values, in every algorithm but Winograd's [2]_. For those, ``n`` becomes
-    ``ic / groups + 22`` (`winograd2`) or ``ic / groups + 30`` (`winograd4`) and ``S`` the absolute values
-    taken through the transforms: a weaker bound, since it includes pixels that the output does not see.
+    ``k + 22`` (`winograd2`) or ``k + 30`` (`winograd4`) with ``k = min(c, 63 + ceil(c / 64))`` for
+    ``c = ic / groups``, and ``S`` the absolute values taken through the transforms: a weaker bound, since it
+    includes pixels that the output does not see. Where a pixel is infinite, NaN or much larger than those
+    around it, its tile is computed from the definition, so that it spoils no output but those that see it.
+    ``"auto"`` uses these algorithms; ``"strict"`` does not. `docs/winograd.md` has measured errors.
 
     The bits of a result do not depend on the number of threads.
 
@@ -291,6 +300,48 @@ class _Conv(_fastconv.Conv):
         """
         return Explanation(**self._explain(input_shape))
 
+    def profile(self, x: ArrayLike, *, calls: int = 20) -> Profile:
+        """Convolve `x` some times, and say how long each stage of the algorithm took.
+
+        Parameters
+        ----------
+        x : array_like, dtype of the weights
+            Batched or unbatched, in the layout of this object.
+        calls : int
+            How often; medians are returned.
+
+        Returns
+        -------
+        Profile
+            ``print`` it, or read its fields. Stages: input transform, multiply and output transform for
+            Winograd's algorithm, one for any other.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        >>> conv = fastconv.Conv2d(np.ones((32, 32, 3, 3)), padding=1, algorithm="winograd4")
+        >>> [stage.name for stage in conv.profile(np.ones((32, 24, 24))).stages]
+        ['input transform', 'multiply', 'output transform']
+        """
+        count = operator.index(calls)
+        if count < 1:
+            raise ValueError(f"calls={calls!r}: expected a positive number")
+        array = np.asarray(x)
+        stages = [self._profile(array) for _ in range(count)]
+        seconds = [statistics.median(call[i][1] for call in stages) / 1e9 for i in range(len(stages[0]))]
+        total = sum(seconds) or 1.0
+        explanation = self.explain(array.shape)
+        return Profile(
+            explanation.problem,
+            explanation.algorithm,
+            count,
+            tuple(
+                Stage(name, time, time / total, work / time if time else 0.0, f"{unit}/s")
+                for (name, _, work, unit), time in zip(stages[0], seconds, strict=True)
+            ),
+        )
+
     def __repr__(self) -> str:
         parts = [f"{self.in_channels} -> {self.out_channels}", f"kernel_size={self.kernel_size}"]
         ordinary: dict[str, object] = {
@@ -346,9 +397,10 @@ class Conv1d(_Conv):
 class Conv2d(_Conv):
     """A 2-D convolution with its weights packed once, to be called on many inputs.
 
-    ``Conv2d(weight, bias, ...)(x)`` equals ``conv2d(x, weight, bias, ...)``. An object does not change once
-    made: it may be called from many threads at once, on inputs of any extent and batch size, and pickled.
-    Later writes to the arrays it was made from do not reach it.
+    ``Conv2d(weight, bias, ...)(x)`` is ``conv2d(x, weight, bias, ...)``, bit for bit where both use the same
+    algorithm: ``"auto"`` counts the packing of weights for the function and not for the object. An object
+    does not change once made: it may be called from many threads at once, on inputs of any extent and batch
+    size, and pickled. Later writes to the arrays it was made from do not reach it.
 
     Parameters
     ----------

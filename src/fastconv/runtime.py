@@ -200,7 +200,7 @@ def explain(problem: str | _fastconv.Problem, algorithm: str = "auto") -> Explan
     problem : str or Problem
         Such as ``"conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw f32"``; see `Problem`.
     algorithm : str
-        ``"auto"``, or a name from `algorithms`.
+        ``"auto"``, ``"strict"``, or a name from `algorithms`; see `conv2d`. Weights count as packed.
 
     Returns
     -------

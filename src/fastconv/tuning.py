@@ -84,7 +84,8 @@ def autotune(
     """Measure the algorithms for a convolution; from now on ``"auto"`` takes the fastest for it.
 
     Each algorithm runs with packed weights on random arrays, one after the other in rounds, on as many
-    threads as a call from here may use.
+    threads as a call from here may use. Functions such as `conv2d`, which pack at every call, do not take
+    one of Winograd's algorithms from this.
 
     Parameters
     ----------

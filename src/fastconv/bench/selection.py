@@ -91,12 +91,12 @@ def estimates(problem: Problem) -> dict[str, float]:
     >>> import fastconv
     >>> from fastconv.bench import estimates
     >>> sorted(estimates(fastconv.Problem("conv2d n1 ic8 ih9 iw9 oc8 kh3 kw3 s1 p1 nchw f32")))
-    ['direct', 'im2col']
+    ['direct', 'im2col', 'winograd2', 'winograd4']
     """
     return {
         other["algorithm"]: other["estimate_us"] / 1e6
         for other in fastconv.explain(problem).alternatives
-        if other["supported"] and not other["algorithm"].startswith("winograd")
+        if other["supported"]
     }
 
 

@@ -1,0 +1,54 @@
+// Winograd's weights U = G g G^T in the order of winograd.hpp, computed in float64 whatever their type: once for each set of
+// weights, so that their rounding is the only error they bring. Output channels are in lanes.
+#pragma once
+
+#include "grid.hpp"
+#include "winograd_transform.hpp"
+
+namespace fastconv {
+namespace {
+
+// Stores doubles as numbers of type T.
+template <class T>
+inline void store_as(T* p, Vec<double> v) {
+    if constexpr (sizeof(T) == sizeof(double)) {
+        store(p, v);
+    } else {
+        typedef T Narrow __attribute__((vector_size(vector_bytes / 2)));
+        const Narrow narrow = __builtin_convertvector(v, Narrow);
+        __builtin_memcpy(p, &narrow, sizeof narrow);
+    }
+}
+
+// Task number: group, panel. `w` holds all weights as they were given.
+template <class T, int m>
+void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task, T* to) {
+    constexpr int alpha = m + 2, D = lanes<double>;
+    constexpr auto& G = Winograd<m>::weights;
+    const int64_t group = task / a.panels;
+    const Panel panel = panel_of(a, group, task % a.panels);
+    const T* from = w.data + (group * a.group_out + panel.channel) * w.channel_stride;
+    // Channels first, the taps of an input channel follow each other; channels last, the channels of a tap.
+    const int64_t tap = (a.channels_first ? 1 : a.group_in) * w.product_stride;
+    const int64_t channel = (a.channels_first ? 9 : 1) * w.product_stride;
+    const int64_t position = a.group_in * panel.width;
+    to += panel.weights * a.group_in * alpha * alpha;
+    for (int64_t c = 0; c < a.group_in; ++c)
+        for (int64_t j = 0; j < panel.width; j += D) {
+            const int used = between(0, int(panel.channels - j), D);
+            Vec<double> g[9];
+            for (int t = 0; t < 9; ++t)
+                for (int i = 0; i < D; ++i)
+                    g[t][i] = i < used ? double(from[(j + i) * w.channel_stride + c * channel + t * tap]) : 0;
+            T* at = to + c * panel.width + j;
+            for (int i = 0; i < alpha; ++i) {
+                Vec<double> row[3];  // of G g
+                for (int q = 0; q < 3; ++q) row[q] = g[q] * G[i][0] + g[3 + q] * G[i][1] + g[6 + q] * G[i][2];
+                for (int k = 0; k < alpha; ++k)
+                    store_as<T>(at + (i * alpha + k) * position, row[0] * G[k][0] + row[1] * G[k][1] + row[2] * G[k][2]);
+            }
+        }
+}
+
+}  // namespace
+}  // namespace fastconv
