@@ -44,29 +44,34 @@ class Buffer {
     int64_t size_ = 0;
 };
 
-// The workspace of a call: kept by the calling thread for its next call, since fresh pages are slow, unless it is large.
+// Memory for the time of a call, kept by the calling thread for its next calls, since fresh pages are slow, unless it is
+// large. A call may have two, and a signal handler that runs within it calls of its own: each takes what nobody has.
 // Allocated before any parallel region begins, where running out of memory can still become an exception.
 class Workspace {
    public:
     explicit Workspace(int64_t bytes) {
-        thread_local Buffer kept;
-        if (bytes > most_kept) {
-            own_ = Buffer(bytes);
-            data_ = own_.data();
-            return;
-        }
-        if (kept.size() < bytes) {
-            kept = Buffer();
-            kept = Buffer(bytes);
-        }
-        data_ = kept.data();
+        Buffer* fitting = nullptr;
+        for (Buffer& b : kept())
+            if (b.size() >= bytes && (!fitting || b.size() < fitting->size())) fitting = &b;
+        own_ = fitting ? std::move(*fitting) : Buffer(bytes);
     }
-    char* data() const { return static_cast<char*>(data_); }
+    ~Workspace() {
+        if (own_.size() > most_kept) return;
+        Buffer& smaller = kept()[0].size() < kept()[1].size() ? kept()[0] : kept()[1];
+        if (smaller.size() < own_.size()) smaller = std::move(own_);
+    }
+    Workspace(const Workspace&) = delete;
+    Workspace& operator=(const Workspace&) = delete;
+    char* data() const { return static_cast<char*>(own_.data()); }
 
    private:
     static constexpr int64_t most_kept = 32 << 20;
+    using Kept = Buffer[2];
+    static Kept& kept() {
+        thread_local Kept buffers;
+        return buffers;
+    }
     Buffer own_;
-    void* data_;
 };
 
 }  // namespace fastconv

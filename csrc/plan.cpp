@@ -337,28 +337,34 @@ int64_t ConvPlan::packed_weight_bytes() const {
     return round_up(problem_.oc * problem_.taps() * problem_.element_size(), alignment);
 }
 
+double ConvPlan::pack_to(const WeightView& weights, void* to) const {
+    if (!dense() && !is_winograd(format_.algorithm)) {
+        pack_depthwise(problem_, weights, to);
+        return 0;
+    }
+    return std::visit(
+        [&]<class T>(const ConvArgs<T>& a) {
+            const Kernels<T>& k = kernels_of<T>(*format_.isa);
+            const WeightSource<T> source = weight_source<T>(weights, products_);
+            T* dense_weights = static_cast<T*>(to);
+            double safe = 0;
+            if (is_winograd(format_.algorithm)) {
+                const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
+                parallel_for(a.groups * a.panels, summary_.threads,
+                             [&](int64_t task, int) { kernel(a, source, task, static_cast<T*>(to)); });
+                safe = winograd_safe_input<T>(problem_, largest(problem_, *format_.isa, weights));
+                dense_weights += winograd_weight_bytes() / int64_t(sizeof(T));
+            }
+            parallel_for(a.groups, summary_.threads,
+                         [&](int64_t group, int) { k.pack.group(a, source, group, dense_weights); });
+            return safe;
+        },
+        args_);
+}
+
 std::shared_ptr<const PackedWeights> ConvPlan::pack(const WeightView& weights) const {
     Buffer buffer(packed_weight_bytes());
-    double safe = 0;
-    if (!dense() && !is_winograd(format_.algorithm)) {
-        pack_depthwise(problem_, weights, buffer.data());
-    } else {
-        std::visit(
-            [&]<class T>(const ConvArgs<T>& a) {
-                const Kernels<T>& k = kernels_of<T>(*format_.isa);
-                const WeightSource<T> source = weight_source<T>(weights, products_);
-                T* to = static_cast<T*>(buffer.data());
-                if (is_winograd(format_.algorithm)) {
-                    const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
-                    parallel_for(a.groups * a.panels, summary_.threads,
-                                 [&](int64_t task, int) { kernel(a, source, task, to); });
-                    safe = winograd_safe_input<T>(problem_, largest(problem_, *format_.isa, weights));
-                    to += winograd_weight_bytes() / int64_t(sizeof(T));
-                }
-                parallel_for(a.groups, summary_.threads, [&](int64_t group, int) { k.pack.group(a, source, group, to); });
-            },
-            args_);
-    }
+    const double safe = pack_to(weights, buffer.data());
     return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer), safe});
 }
 
@@ -373,20 +379,24 @@ ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, co
 }
 
 template <class T>
-ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, const PackedWeights& weights, const void* bias,
-                                   void* y) const {
+ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, const void* weights, double safe,
+                                   const void* bias, void* y) const {
     ConvArgs<T> a = arguments_of(planned, x, bias, y);
-    a.weights = static_cast<const T*>(weights.data.data());
+    a.weights = static_cast<const T*>(weights);
     if (is_winograd(format_.algorithm)) a.direct_weights = a.weights + winograd_weight_bytes() / int64_t(sizeof(T));
-    a.safe = T(weights.safe);
+    a.safe = T(safe);
     return a;
 }
 
 void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
+    run_packed(x, weights.data.data(), weights.safe, bias, y);
+}
+
+void ConvPlan::run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
-            const ConvArgs<T> a = arguments_of(planned, x, weights, bias, y);
+            const ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
             const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
@@ -413,7 +423,7 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
     if (summary_.tasks > 0)
         std::visit(
             [&]<class T>(const ConvArgs<T>& planned) {
-                const ConvArgs<T> a = arguments_of(planned, x, weights, bias, y);
+                const ConvArgs<T> a = arguments_of(planned, x, weights.data.data(), weights.safe, bias, y);
                 const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
                 run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
                     StageTimes times{now, {}};
@@ -437,7 +447,10 @@ void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, v
             if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
                 !std::isfinite(largest(problem_, *format_.isa, weights)))
                 return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, false).run(x, weights, bias, y);
-            if (!dense()) return run(x, *pack(weights), bias, y);
+            if (!dense()) {
+                const Workspace packed(packed_weight_bytes());
+                return run_packed(x, packed.data(), pack_to(weights, packed.data()), bias, y);
+            }
 
             const ConvArgs<T> a = arguments_of(planned, x, bias, y);
             const auto kernel = kernel_of(k, format_.algorithm).run;

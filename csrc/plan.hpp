@@ -42,8 +42,11 @@ class ConvPlan {
     int64_t dense_weight_bytes() const;
     int64_t winograd_weight_bytes() const;
     // The planned arguments with the pointers of one call.
+    // Packs to memory of packed_weight_bytes(); returns what PackedWeights calls safe.
+    double pack_to(const WeightView&, void* to) const;
+    void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const;
     template <class T>
-    ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const PackedWeights&, const void* bias,
+    ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* weights, double safe, const void* bias,
                              void* y) const;
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
