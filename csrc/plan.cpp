@@ -224,16 +224,20 @@ std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& or
     return offsets;
 }
 
-// Taps inside the input of the output position that has fewest.
+// Taps inside the input of the output position that has fewest; or less than that, where windows reach over both ends.
 int64_t fewest_taps(const Problem& p, size_t axis) {
-    int64_t fewest = p.kernel[axis];
-    for (int64_t o = 0; o < p.output[axis]; ++o) {
-        const int64_t first = o * p.stride[axis] - p.before[axis], step = p.dilation[axis];
-        const int64_t before = first < 0 ? parts_of(-first, step) : 0;
-        const int64_t end = first < p.input[axis] ? parts_of(p.input[axis] - first, step) : 0;
-        fewest = std::min(fewest, std::max<int64_t>(std::min(end, p.kernel[axis]) - before, 0));
-    }
-    return fewest;
+    const int64_t step = p.dilation[axis], taps = p.kernel[axis];
+    const auto before = [&](int64_t o) {  // in the padding before the input: fewer and fewer
+        const int64_t first = o * p.stride[axis] - p.before[axis];
+        return first < 0 ? std::min(parts_of(-first, step), taps) : 0;
+    };
+    const auto not_behind = [&](int64_t o) {  // not in the padding behind it: fewer and fewer
+        const int64_t first = o * p.stride[axis] - p.before[axis];
+        return first < p.input[axis] ? std::min(parts_of(p.input[axis] - first, step), taps) : 0;
+    };
+    const int64_t last = std::max<int64_t>(p.output[axis] - 1, 0);
+    if ((taps - 1) * step >= p.input[axis]) return std::max<int64_t>(not_behind(last) - before(0), 0);
+    return std::max<int64_t>(std::min(not_behind(0) - before(0), not_behind(last) - before(last)), 0);
 }
 
 template <class T>

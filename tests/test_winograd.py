@@ -321,3 +321,17 @@ def test_speckled_images(algorithm: str, name: str, isa: str) -> None:
     data = speckled(text, problem.n + 1)
     data = Arrays(data.input[1:], data.weight, data.bias)
     Oracle(problem, data).check(call(problem, data, algorithm=algorithm), algorithm, f"{algorithm} on {isa}")
+
+
+@both_algorithms
+@pytest.mark.parametrize("extent", [(122, 122), (56, 56), (9, 200)])
+def test_many_threads(algorithm: str, extent: tuple[int, int]) -> None:
+    """Blocks shorter than a row of tiles, some of which lie in two rows."""
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((1, 64, *extent)).astype(np.float32)
+    conv = fastconv.Conv2d(rng.standard_normal((64, 64, 3, 3)).astype(np.float32), algorithm=algorithm)
+    with fastconv.threads(1):
+        expected = conv(x)
+    for threads in (5, 16, 37, 64):
+        with fastconv.threads(threads):
+            np.testing.assert_array_equal(conv(x), expected, err_msg=f"threads={threads}")

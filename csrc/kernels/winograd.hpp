@@ -44,7 +44,7 @@ struct WinogradBuffers {
         v_chunk = a.pixel_block * winograd_chunk<T>;
         v_position = odd(chunks * v_chunk);
         m_position = odd(a.pixel_block * widest_panel(a));
-        const int64_t width = min_of(grid.widest(), a.pixel_block * m);
+        const int64_t width = grid.widest();  // few tiles may lie in two rows too, which share lines of the whole strip
         magnitude_line = (parts_of(width + 2 * a.dilation[2], lanes<T>) + 1) * lanes<T>;  // blocks begin anywhere
         line = odd(magnitude_line * lanes<T>);
         const int64_t row_tiles = grid.dilation * max_of(grid.columns / max_of(grid.strips, 1), 1);
