@@ -123,12 +123,14 @@ struct AxisTiles {
     double all = 0, whole = 0;
 };
 AxisTiles axis_tiles(const Problem& p, size_t axis, int64_t m) {
+    const int64_t outputs = p.output[axis] / p.dilation[axis], longer = p.output[axis] % p.dilation[axis];
     AxisTiles t;
-    for (int64_t phase = 0; phase < std::min(p.dilation[axis], p.output[axis]); ++phase) {
-        const int64_t outputs = (p.output[axis] - phase + p.dilation[axis] - 1) / p.dilation[axis], rest = outputs % m;
-        t.all += double((outputs + m - 1) / m);
-        t.whole += double(outputs / m + (rest > m / 2));
-    }
+    const auto add = [&](int64_t phases, int64_t of_phase) {
+        t.all += double(phases) * double((of_phase + m - 1) / m);
+        t.whole += double(phases) * double(of_phase / m + (of_phase % m > m / 2));
+    };
+    add(longer, outputs + 1);
+    add(p.dilation[axis] - longer, outputs);
     return t;
 }
 
