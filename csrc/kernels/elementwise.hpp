@@ -2,7 +2,7 @@
 #pragma once
 
 #include "epilogue.hpp"
-#include "pool.hpp"
+#include "window.hpp"
 
 namespace fastconv {
 namespace {
@@ -40,8 +40,8 @@ inline void softmax_row(const SoftmaxArgs<T>& a, const T* x, T* y) {
         for (int j = count; j < L; ++j) v[j] = x[i];
         tops = Maximum<T>::combine(tops, v);
     }
-    T top = tops[0], sum = T(0);
-    for (int j = 1; j < L; ++j) top = Maximum<T>::combine(top, T(tops[j]));
+    const T top = combined_lanes<T, Maximum<T>>(tops)[0];
+    T sum = T(0);
     for (int64_t i = 0; i < a.length; i += L) {
         const int count = clamp_lanes(a.length - i, L);
         Vec<T> e = exp<T>(load_partial(x + i, count) - top);

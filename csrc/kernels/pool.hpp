@@ -11,26 +11,10 @@
 
 #include "epilogue.hpp"
 #include "grid.hpp"
+#include "window.hpp"
 
 namespace fastconv {
 namespace {
-
-template <class T>
-struct Maximum {
-    static Vec<T> identity() { return broadcast<T>(T(-__builtin_inf())); }
-    template <class V>
-    static V combine(V a, V b) {
-        return (b > a) | (b != b) ? b : a;  // a NaN in a stays, since no b is greater
-    }
-};
-template <class T>
-struct Sum {
-    static Vec<T> identity() { return Vec<T>{}; }
-    template <class V>
-    static V combine(V a, V b) {
-        return a + b;
-    }
-};
 
 // Channels first: the line holds one reduced row of the input with its padding, then the divisors of the outputs in it.
 template <class T>
@@ -112,7 +96,8 @@ inline void pool_row_channels_first(const PoolArgs<T>& a, T* line, const T* x, T
                 v = Op::combine(v, load_strided(line + ow * axis.stride + t * axis.dilation, axis.stride, count));
         else
             for (int i = 0; i < count; ++i)
-                for (int64_t t = 0; t < axis.taps[ow + i]; ++t) v[i] = Op::combine(T(v[i]), reduced[axis.first[ow + i] + t]);
+                for (int64_t t = 0; t < axis.taps[ow + i]; ++t) 
+                    v[i] = Op::combine(v, broadcast(reduced[axis.first[ow + i] + t]))[i];
         if (a.kind == PoolKind::average) {
             const Vec<T> by = broadcast(divisor);
             v = v / (a.fixed_divisor ? by : by * load_partial(line + layout.line + ow, count));

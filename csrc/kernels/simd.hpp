@@ -146,6 +146,25 @@ inline void store_partial(T* p, Vec<T> v, int n) {
     store_masked(p, v, first_lanes<T>(n));
 }
 
+// What stands for the mask of a whole vector, where one piece of code serves whole and partial vectors.
+struct AllLanes {};
+template <class T>
+inline Vec<T> load_masked(const T* p, AllLanes) {
+    return load(p);
+}
+template <class T>
+inline void store_masked(T* p, Vec<T> v, AllLanes) {
+    store(p, v);
+}
+
+// Calls f(i, exists) for the vectors that begin at i = 0, lanes, ... of `count` elements, the last with its mask.
+template <class T, class F>
+inline __attribute__((always_inline)) void each_vector(int64_t count, const F& f) {
+    int64_t i = 0;
+    for (; i + lanes<T> <= count; i += lanes<T>) f(i, AllLanes{});
+    if (i < count) f(i, first_lanes<T>(int(count - i)));
+}
+
 // Bounds, lane by lane; a NaN in b stays, since every comparison with it is false.
 template <class V>
 inline V at_least(V b, V low) {
@@ -154,6 +173,32 @@ inline V at_least(V b, V low) {
 template <class V>
 inline V at_most(V b, V high) {
     return b > high ? high : b;
+}
+
+// The larger, the smaller; a NaN if either is.
+template <class T>
+inline Vec<T> larger_or_nan(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)  // max and min yield b where either is NaN
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_mask_max_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
+    else
+        return (Vec<T>)_mm512_mask_max_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a,
+                                          (__m512d)b);
+#else
+    return (b > a) | (b != b) ? b : a;
+#endif
+}
+template <class T>
+inline Vec<T> smaller_or_nan(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_mask_min_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
+    else
+        return (Vec<T>)_mm512_mask_min_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a,
+                                          (__m512d)b);
+#else
+    return (b < a) | (b != b) ? b : a;
+#endif
 }
 
 // The bits of |x|; as integers they are in the order of the numbers, with NaN above all.
@@ -226,6 +271,12 @@ inline Vec<T> load_step(const T* p, const StepMask<T, S>& m) {
     else
         return even_lanes(load_masked(p, m.part[0]), load_masked(p + lanes<T> - 1, m.part[1]),
                           typename MakeIndices<lanes<T>>::type{});
+}
+
+// Lanes H apart, a power of two, change places.
+template <int H, class V, int... J>
+inline V swapped(V v, Indices<J...>) {
+    return __builtin_shufflevector(v, v, (J ^ H)...);
 }
 
 template <int H, class V, int... J>
