@@ -1,8 +1,59 @@
 #include "pool_plan.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace fastconv {
+namespace {
+
+// So many rows are reduced one by one for each output row, more only where windows overlap less than so many times.
+constexpr int64_t few_rows = 4, few_overlaps = 5;
+constexpr int64_t few_taps = 4;               // of a line, times the stride, likewise
+constexpr int64_t line_bytes = 16 << 10;      // a strip's line, and what is beside it, in the first-level cache
+constexpr int64_t least_channels = 64;        // of a task, where windows are whole rows
+constexpr int64_t sliding_bytes = 224 << 10;  // a strip's rows, where they slide, in the second
+
+bool windows_are_whole_rows(const Problem& p, const std::array<PoolTable, 3>& t) {
+    const auto one_after_another = [](const PoolTable& axis) {
+        return axis.dilation == 1 || std::all_of(axis.taps.begin(), axis.taps.end(), [](int64_t n) { return n <= 1; });
+    };
+    return p.output[2] == 1 && t[2].taps[0] == p.input[2] && one_after_another(t[1]);
+}
+
+bool rows_slide(const Problem& p, const PoolTable& t) {
+    return t.stride && t.dilation == 1 && p.output[1] > 1 && t.window > few_rows && t.window >= few_overlaps * t.stride;
+}
+
+bool line_slides(const Problem& p, const PoolTable& t, int64_t inner) {
+    if (!t.stride || p.output[2] == 1 || t.window == 1) return false;
+    const bool picked_by_vectors = t.stride <= 2 || inner > 1;
+    return !picked_by_vectors || t.window > few_taps * t.stride;
+}
+
+// Strips of columns so narrow that what a task works on stays in the cache, but at least twice as wide as the columns
+// that neighbours both read.
+template <class T>
+int64_t strips_of(const Problem& p, const PoolArgs<T>& a, int64_t inner) {
+    const PoolAxis& axis = a.axis[2];
+    const int64_t stride = std::max<int64_t>(axis.stride, 1);
+    const int64_t shared = axis.stride ? std::max<int64_t>((axis.window - 1) * axis.dilation + 1 - stride, 0) : 1;
+    const int64_t column_bytes = inner * int64_t(sizeof(T)) * (p.indices ? 2 : 1);
+    const int64_t columns = a.sliding_rows ? sliding_bytes / (column_bytes * (a.axis[1].window + 5))
+                                           : line_bytes / column_bytes;
+    const int64_t outputs = (std::max(columns, 3 * shared) - shared) / stride;
+    return parts_of(p.output[2], std::max<int64_t>(outputs, 1));
+}
+
+// Blocks of the output rows beside `others` that divide the work, so that threads finish together; where rows slide,
+// those that neighbours both read are work done twice.
+template <class T>
+int64_t row_blocks_of(const PoolArgs<T>& a, int64_t others, int64_t rows, int threads) {
+    if (threads == 1) return 1;
+    const int64_t blocks = parts_of((a.sliding_rows ? 2 : tasks_per_thread) * threads, others);
+    return std::clamp<int64_t>(blocks, 1, rows);
+}
+
+}  // namespace
 
 PoolTable sliding_windows(const Problem& p, int axis) {
     PoolTable t;
@@ -25,6 +76,7 @@ PoolTable sliding_windows(const Problem& p, int axis) {
 
 PoolTable adaptive_windows(int64_t input, int64_t output) {
     PoolTable t;
+    if (input % output == 0) t.stride = t.window = input / output;
     for (int64_t o = 0; o < output; ++o) {
         // floor and ceil of o * input / output without overflowing the product
         const int64_t whole = input / output, rest = input % output;
@@ -52,22 +104,41 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
             const PoolTable& t = tables_[i];
             a.axis[i] = {t.first.data(), t.taps.data(), t.divisor.data(), t.dilation, t.stride, t.before, t.window};
         }
-        const int64_t planes = a.channels_first ? p.n * p.ic : p.n, rows = p.output[0] * p.output[1];
-        summary_.threads = worthwhile_threads(p.operations(), threads);
-        int64_t blocks =
-            summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, std::max<int64_t>(planes, 1)) : 1;
-        blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(rows, 1));
-        a.row_blocks = blocks;
-        summary_.tasks = p.output_pixels() && p.ic ? planes * a.row_blocks : 0;
-        if (summary_.tasks > 0) summary_.workspace_bytes = kernels_of<T>(isa).pool.workspace(a);
+        summary_.threads = worthwhile_threads(p.bytes(), threads);
+        if (p.output_pixels() && p.ic && p.n) arrange(p, a);
         summary_.threads = int(std::clamp<int64_t>(summary_.threads, 1, std::max<int64_t>(summary_.tasks, 1)));
         summary_.tile = tile_text(1, "row", kernels_of<T>(isa).lanes, a.channels_first ? "pixels" : "channels");
-        summary_.blocking = {{"row_blocks", a.row_blocks}, {"row_block", parts_of(rows, blocks)}};
     };
     if (p.dtype == DType::f32)
         plan(args_.emplace<PoolArgs<float>>());
     else
         plan(args_.emplace<PoolArgs<double>>());
+}
+
+template <class T>
+void PoolPlan::arrange(const Problem& p, PoolArgs<T>& a) {
+    const int64_t inner = a.channels_first ? 1 : p.ic, rows = p.output[0] * p.output[1];
+    constexpr int64_t most_numbers =
+        sizeof(T) == 4 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
+    a.wide_numbers = p.indices && p.input_pixels() * inner >= most_numbers;
+    a.whole_rows = !a.wide_numbers && windows_are_whole_rows(p, tables_);
+    const bool in_strips = !a.wide_numbers && !a.whole_rows;
+    a.sliding_rows = in_strips && rows_slide(p, tables_[1]);
+    a.sliding_line = in_strips && line_slides(p, tables_[2], inner);
+    a.strips = in_strips ? strips_of(p, a, inner) : 1;
+    const int64_t planes = a.channels_first ? p.n * p.ic : p.n;
+    // Rows that slide are best left whole: strips are what threads share.
+    if (a.sliding_rows && a.strips > 1 && planes % summary_.threads)
+        a.strips = std::min<int64_t>(parts_of(a.strips, summary_.threads) * summary_.threads, p.output[2]);
+    a.channel_blocks = a.whole_rows && inner > 1
+                           ? std::min(parts_of(summary_.threads, planes * rows), parts_of(inner, least_channels))
+                           : 1;
+    const int64_t others = planes * a.channel_blocks * a.strips;
+    a.row_blocks = row_blocks_of(a, others, rows, summary_.threads);
+    summary_.tasks = others * a.row_blocks;
+    summary_.workspace_bytes = kernels_of<T>(*isa_).pool.workspace(a);
+    summary_.blocking = {
+        {"row_blocks", a.row_blocks}, {"row_block", parts_of(rows, a.row_blocks)}, {"column_blocks", a.strips}};
 }
 
 void PoolPlan::run(const void* x, void* y, int64_t* indices) const {

@@ -28,6 +28,9 @@ class PoolPlan {
     const PlanSummary& summary() const { return summary_; }
 
    private:
+    template <class T>
+    void arrange(const Problem&, PoolArgs<T>&);
+
     const KernelTable* isa_;
     std::array<PoolTable, 3> tables_;
     std::variant<PoolArgs<float>, PoolArgs<double>> args_;

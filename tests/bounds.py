@@ -9,11 +9,13 @@ twice that of the oracle's: once for the expected value, once for the bound, whi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from fastconv import Problem
 
 from . import reference as ref
 from .reference import Array
@@ -58,18 +60,34 @@ def linear_bound(x: Array, w: Array, b: Array | None, dtype: Any) -> Array:
     return np.asarray(gamma(n, dtype) * absolute + n * eta(dtype))
 
 
-def mean_bound(x: Array, operator: Any, places: int, dtype: Any, **parameters: Any) -> Array:
-    """gamma(places + 1) * mean |x|: a rounding for each sum, one for the reciprocal, one for the product."""
+def pool_additions(problem: Problem) -> int:
+    """Additions in a row that an element of an average pooling goes through, at most.
+
+    Rows are added up one after another, in whatever order.  Then the reduced row: one after another too
+    where windows overlap four times or less, else as four sums of a quarter of the width, rounded down, and
+    three elements at most, and those sums in the same way: three additions for a quartering, and log2(n) for
+    the n <= 4 elements of the last.  One output in a row, of however many elements, may be added up in any
+    order.
+    """
+    *rows, width = problem.kernel_size
+    if problem.output_shape[-1 if problem.layout == "NCHW" else -2] == 1:
+        return prod(problem.kernel_size) - 1
+    row = max(4 * problem.stride[-1] - 1, ceil(1.5 * log2(width)))
+    return prod(rows) - 1 + min(width - 1, row)
+
+
+def mean_bound(x: Array, operator: Any, additions: int, dtype: Any, **parameters: Any) -> Array:
+    """gamma(additions + 2) * mean |x|: the divisor is a rounded product, by which the sum is divided."""
     absolute = np.abs(operator(np.abs(x), **parameters))
-    return np.asarray(gamma(places + 1, dtype) * absolute + eta(dtype))
+    return np.asarray(gamma(additions + 2, dtype) * absolute + eta(dtype))
 
 
 def adaptive_bound(x: Array, output_size: Any, dtype: Any, layout: str) -> Array:
-    """The same for windows of several sizes, with the places of the largest."""
+    """The same for windows of several sizes, with the places of the largest, added up in any order."""
     windows = ref.adaptive(ref.channels_first(x, layout), output_size)
     places = prod(max((window.places for window in axis), default=0) for axis in windows)
     how = {"output_size": output_size, "layout": layout}
-    return mean_bound(x, ref.adaptive_avg_pool, places, dtype, **how)
+    return mean_bound(x, ref.adaptive_avg_pool, places - 1, dtype, **how)
 
 
 # ---------------------------------------------------------------- Winograd F(m x m, 3x3)

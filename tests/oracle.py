@@ -61,8 +61,8 @@ class Oracle:
         if self.problem.op.startswith("max"):
             return np.zeros_like(self.value)
         if self.problem.op.startswith("avg"):
-            places = int(np.prod(self.problem.kernel_size))
-            return bounds.mean_bound(x, ref.avg_pool, places, self.dtype, **self.parameters)
+            additions = bounds.pool_additions(self.problem)
+            return bounds.mean_bound(x, ref.avg_pool, additions, self.dtype, **self.parameters)
         if algorithm.startswith("winograd"):
             tile = {key: self.parameters[key] for key in ("padding", "dilation", "groups", "layout")}
             limit = bounds.winograd_bound(

@@ -163,3 +163,49 @@ def test_all_minus_infinity(channels: int, layout: str, isa: str) -> None:
     expected, where = ref.max_pool(x, 3, 2, 1, layout=layout)
     np.testing.assert_array_equal(values, expected)
     np.testing.assert_array_equal(indices, where)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("window", [3, 5, 11])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_one_nan_anywhere(stride: int, window: int, layout: str, isa: str) -> None:
+    """In one channel after another, another pixel is NaN: it is in its windows and in no others."""
+    extents = (13, 19)
+    x = images(extents, "NCHW", np.float32, channels=13 * 19)
+    pixels = np.arange(13 * 19)
+    x.reshape(2, pixels.size, pixels.size)[:, pixels, pixels] = np.nan
+    x = x if layout == "NCHW" else np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    expected, where = ref.max_pool(x, window, stride, window // 2, layout=layout)
+    values, indices = fastconv.max_pool2d(x, window, stride, window // 2, return_indices=True, layout=layout)
+    np.testing.assert_array_equal(values, expected, strict=True)
+    np.testing.assert_array_equal(indices, where, strict=True)
+    plain = fastconv.max_pool2d(x, window, stride, window // 2, layout=layout)
+    np.testing.assert_array_equal(plain, expected, strict=True)
+    mean = fastconv.avg_pool2d(x, window, stride, window // 2, layout=layout)
+    np.testing.assert_array_equal(np.isnan(mean), np.isnan(expected))
+
+
+@pytest.mark.parametrize("window", [3, 9, 33])
+def test_large_numbers_stay_in_their_windows(window: int, isa: str) -> None:
+    """Sums are not differences of longer ones: a huge or infinite pixel changes no mean that does not see it."""
+    x = np.random.default_rng(window).standard_normal((1, 1, 90, 91)).astype(np.float32)
+    huge = x.copy()
+    huge[0, 0, 44, 45], huge[0, 0, 5, 80] = 1e38, np.inf
+    seen = fastconv.max_pool2d(huge, window, 1, window // 2) > 1e37
+    means, expected = (fastconv.avg_pool2d(a, window, 1, window // 2) for a in (huge, x))
+    np.testing.assert_array_equal(means[~seen], expected[~seen], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("max_pool2d n1 c64 ih112 iw112 kh3 kw3 s2 p1 nchw f32", 128 << 10),
+        ("avg_pool2d n1 c1 ih2048 iw2048 kh101 kw101 s1 p50 nchw f32", 256 << 10),
+        ("max_pool1d n1 c1 iw1000000 kw33 s1 nchw f32 indices", 128 << 10),
+        ("avg_pool2d n1 c256 ih256 iw256 kh3 kw3 s1 nhwc f32", 128 << 10),
+        ("avg_pool2d n1 c256 ih256 iw256 kh256 kw256 nhwc f32", 128 << 10),
+    ],
+)
+def test_workspace_fits_the_cache(text: str, most: int, isa: str) -> None:
+    """However large an image is."""
+    assert fastconv.explain(Problem(text)).workspace_bytes <= most

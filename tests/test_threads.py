@@ -35,6 +35,10 @@ LARGE_POOLS = {
     "max": "max_pool2d n2 c32 ih112 iw112 kh3 kw3 s2 p1 nchw f32",
     "max-indices": "max_pool2d n1 c33 ih90 iw91 kh3 kw3 s2 p1 nhwc f32 indices",
     "avg": "avg_pool2d n1 c64 ih90 iw91 kh3 kw3 s1 p1 nchw f32",
+    "max-sliding": "max_pool2d n1 c1 ih700 iw1500 kh101 kw51 s1 ph50 pw25 nchw f32",
+    "avg-sliding": "avg_pool2d n1 c1 ih600 iw1500 kh33 kw65 s1 ph16 pw32 nchw f32",
+    "avg-sliding-nhwc": "avg_pool2d n1 c3 ih300 iw700 kh17 kw9 s1 ph8 pw4 nhwc f64",
+    "avg-global-nhwc": "avg_pool2d n1 c300 ih70 iw71 kh70 kw71 nhwc f32",
     "avg-nhwc": "avg_pool2d n1 c65 ih90 iw91 kh3 kw3 s1 p1 nhwc f64",
 }
 

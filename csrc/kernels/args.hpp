@@ -92,7 +92,15 @@ struct PoolArgs {
     int64_t channels;
     PoolAxis axis[3];
     int64_t fixed_divisor;  // average: 0, or what to divide by instead
-    int64_t row_blocks;     // of the output rows (depth and height flattened) of one image
+
+    // How it is done, see pool.hpp.
+    bool whole_rows;         // a window is whole rows, one after another
+    bool sliding_rows;       // the rows of windows are reduced in blocks, else one by one for each output row
+    bool sliding_line;       // the elements of a reduced row together, else one by one for each output
+    bool wide_numbers;       // an image has more elements than the numbers beside float32 values can count
+    int64_t strips;          // of columns of the output, worked on one after another
+    int64_t channel_blocks;  // whole rows with channels last: blocks of channels, else one
+    int64_t row_blocks;      // of the output rows (depth and height flattened) of one image
 };
 
 // y[r, o] = f(bias[o] + sum_k x[r, k] * w[o, k]) for contiguous matrices.

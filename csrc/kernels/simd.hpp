@@ -106,9 +106,9 @@ inline Vec<T> load_masked(const T* p, const Mask<T>& m) {
         return (Vec<T>)_mm512_maskz_loadu_pd(__mmask8(m.bits), p);
 #elif defined(__AVX2__)
     if constexpr (sizeof(T) == 4)
-        return (Vec<T>)_mm256_maskload_ps(p, (__m256i)m.lane);
+        return (Vec<T>)_mm256_maskload_ps((const float*)p, (__m256i)m.lane);
     else
-        return (Vec<T>)_mm256_maskload_pd(p, (__m256i)m.lane);
+        return (Vec<T>)_mm256_maskload_pd((const double*)p, (__m256i)m.lane);
 #else
     Vec<T> v{};
     for (int i = 0; i < lanes<T>; ++i)
@@ -126,9 +126,9 @@ inline void store_masked(T* p, Vec<T> v, const Mask<T>& m) {
         _mm512_mask_storeu_pd(p, __mmask8(m.bits), (__m512d)v);
 #elif defined(__AVX2__)
     if constexpr (sizeof(T) == 4)
-        _mm256_maskstore_ps(p, (__m256i)m.lane, (__m256)v);
+        _mm256_maskstore_ps((float*)p, (__m256i)m.lane, (__m256)v);
     else
-        _mm256_maskstore_pd(p, (__m256i)m.lane, (__m256d)v);
+        _mm256_maskstore_pd((double*)p, (__m256i)m.lane, (__m256d)v);
 #else
     for (int i = 0; i < lanes<T>; ++i)
         if (m.lane[i]) p[i] = v[i];
@@ -144,6 +144,23 @@ inline Vec<T> load_partial(const T* p, int n) {
 template <class T>
 inline void store_partial(T* p, Vec<T> v, int n) {
     store_masked(p, v, first_lanes<T>(n));
+}
+
+// Lanes that do not exist are those of `otherwise`.
+template <class T>
+inline Vec<T> load_masked(const T* p, const Mask<T>& m, Vec<T> otherwise) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_mask_loadu_ps((__m512)otherwise, __mmask16(m.bits), p);
+    else
+        return (Vec<T>)_mm512_mask_loadu_pd((__m512d)otherwise, __mmask8(m.bits), p);
+#elif defined(__AVX2__)
+    return m.lane ? load_masked(p, m) : otherwise;
+#else
+    for (int i = 0; i < lanes<T>; ++i)
+        if (m.lane[i]) otherwise[i] = p[i];
+    return otherwise;
+#endif
 }
 
 // What stands for the mask of a whole vector, where one piece of code serves whole and partial vectors.
@@ -179,11 +196,13 @@ inline V at_most(V b, V high) {
 template <class T>
 inline Vec<T> larger_or_nan(Vec<T> a, Vec<T> b) {
 #if defined(__AVX512F__)  // max and min yield b where either is NaN
-    if constexpr (sizeof(T) == 4)
-        return (Vec<T>)_mm512_mask_max_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
-    else
-        return (Vec<T>)_mm512_mask_max_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a,
-                                          (__m512d)b);
+    if constexpr (sizeof(T) == 4) {
+        const __m512 p = (__m512)a, q = (__m512)b;
+        return (Vec<T>)_mm512_mask_max_ps(p, _mm512_cmp_ps_mask(p, p, _CMP_ORD_Q), p, q);
+    } else {
+        const __m512d p = (__m512d)a, q = (__m512d)b;
+        return (Vec<T>)_mm512_mask_max_pd(p, _mm512_cmp_pd_mask(p, p, _CMP_ORD_Q), p, q);
+    }
 #else
     return (b > a) | (b != b) ? b : a;
 #endif
@@ -191,11 +210,13 @@ inline Vec<T> larger_or_nan(Vec<T> a, Vec<T> b) {
 template <class T>
 inline Vec<T> smaller_or_nan(Vec<T> a, Vec<T> b) {
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-        return (Vec<T>)_mm512_mask_min_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
-    else
-        return (Vec<T>)_mm512_mask_min_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a,
-                                          (__m512d)b);
+    if constexpr (sizeof(T) == 4) {
+        const __m512 p = (__m512)a, q = (__m512)b;
+        return (Vec<T>)_mm512_mask_min_ps(p, _mm512_cmp_ps_mask(p, p, _CMP_ORD_Q), p, q);
+    } else {
+        const __m512d p = (__m512d)a, q = (__m512d)b;
+        return (Vec<T>)_mm512_mask_min_pd(p, _mm512_cmp_pd_mask(p, p, _CMP_ORD_Q), p, q);
+    }
 #else
     return (b < a) | (b != b) ? b : a;
 #endif
@@ -217,6 +238,14 @@ inline BitsVec<T> magnitude(Vec<T> v) {
 template <class V>
 inline V larger(V a, V b) {
     return a > b ? a : b;
+}
+
+// 0, 1, 2, ...
+template <class T>
+inline Vec<T> lane_numbers() {
+    Vec<T> v;
+    for (int i = 0; i < lanes<T>; ++i) v[i] = T(i);
+    return v;
 }
 
 template <class T>

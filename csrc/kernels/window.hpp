@@ -3,9 +3,9 @@
 //     line: y[i] = Op of x[i + t * dilation], t < window          rows: y[o] = Op of rows o, ..., o + window - 1
 //
 // Along a line, reductions of 4 neighbours give those of 16, these those of 64, and so on: the last step combines as many
-// of them as cover the window, overlapping where that does no harm (Op::idempotent), else those that the digits of the
-// window ask for. Four to a step rather than two, since each step stores the line. The cost grows with the logarithm of
-// the window, and a sum is a tree: at most log2(window) + 2 roundings in a row.
+// of them as cover the window, overlapping where that does no harm (Op::idempotent). Sums are made of four of a quarter of
+// the window and of what is left. Four to a step rather than two, since each step stores the line. The cost grows with the
+// logarithm of the window, and a sum is a tree: at most 1.5 log2(window) roundings in a row.
 //
 // Over rows, few are combined one by one. For more, the algorithm of van Herk (1992) and of Gil and Werman (1993): in
 // blocks of `window` rows the reductions of each block's ends and beginnings; a window is the end of one block and the
@@ -50,8 +50,8 @@ FASTCONV_INLINE auto combined(const Of& of, int first = 0) {
 }
 
 // Op of all lanes, in each of them.
-template <class T, class Op, int H = lanes<T> / 2>
-inline Vec<T> combined_lanes(Vec<T> v) {
+template <class T, class Op, int H = lanes<T> / 2, class V>
+inline V combined_lanes(V v) {
     if constexpr (H == 0)
         return v;
     else
@@ -62,62 +62,125 @@ inline Vec<T> combined_lanes(Vec<T> v) {
 
 constexpr int line_taps = 4;  // combined in one pass
 
-// to[i] = Op of from[i + j * step], j + 1 < taps, and from[i + last]; `before(i)`, if anything, comes first.
-template <class T, class Op, class Line, class Before>
-FASTCONV_INLINE void combine_taps(Line to, Line from, int64_t count, int taps, int64_t step, int64_t last,
-                                  const Before& before) {
-    with_constant<line_taps>(taps, [&](auto k) {
-        const auto tap = [&](int j) { return from + (j + 1 < k.value ? j * step : last); };
-        for (int64_t i = 0; i < count; i += lanes<T>)
-            store(to + i, before(i, combined<Op, k.value>([&](int j) { return load(tap(j) + i); })));
+// What is combined to a window that begins at i: what begins at i, i + step, ..., the last at i + last.
+struct Cover {
+    int64_t taps, step, last;
+    int64_t offset(int64_t t) const { return t + 1 < taps ? t * step : last; }
+};
+
+// to[i] = Op of K elements that cover the window at from[i]; `with(i, v)` adds to them what else there is.
+template <class T, class Op, int K, class Line, class With>
+FASTCONV_INLINE void combine_cover(Line to, Line from, int64_t count, const Cover& cover, const With& with) {
+    Line tap[K];
+    for (int j = 0; j < K; ++j) tap[j] = from + cover.offset(j);
+    for (int64_t i = 0; i < count; i += lanes<T>)
+        store(to + i, with(i, combined<Op, K>([&](int j) { return load(tap[j] + i); })));
+}
+
+// The same for up to line_taps elements and nothing else.
+template <class T, class Op, class Line>
+inline void combine_taps(Line to, Line from, int64_t count, const Cover& cover) {
+    with_constant<line_taps>(int(cover.taps), [&](auto k) {
+        combine_cover<T, Op, k.value>(to, from, count, cover, [](int64_t, auto v) { return v; });
+    });
+}
+
+// line[i] = Op of `span` elements, the largest power of line_taps below the window, wherever a window of `count` begins;
+// returns which of them cover a window. The line goes on for a vector beyond the last element of the last window.
+template <class T, class Op, class Line>
+inline Cover widen_line(Line line, int64_t count, int64_t window, int64_t dilation) {
+    static_assert(Op::idempotent);
+    int64_t span = 1;
+    for (; window > line_taps * span; span *= line_taps) {
+        const int64_t step = span * dilation, reach = count + (window - line_taps * span) * dilation;
+        combine_taps<T, Op>(line, line, reach, Cover{line_taps, step, (line_taps - 1) * step});
+    }
+    return {(window + span - 1) / span, span * dilation, (window - span) * dilation};
+}
+
+// line[i] = Op of elements[i + t * dilation], t < window, for i < count, for what is not idempotent: four windows of a
+// quarter, one behind the other, and the up to three elements that are left. At first the line is the elements.
+template <class T, class Op, class Line>
+inline void quarter_line(Line line, Line elements, int64_t count, int64_t window, int64_t dilation) {
+    if (window <= line_taps) return combine_taps<T, Op>(line, line, count, Cover{window, dilation, (window - 1) * dilation});
+    const int64_t quarter = window / line_taps, step = quarter * dilation;
+    quarter_line<T, Op>(line, elements, count + (line_taps - 1) * step, quarter, dilation);
+    const Line rest = elements + line_taps * step;
+    with_constant<line_taps>(int(window % line_taps) + 1, [&](auto k) {
+        const auto with_rest = [&](int64_t i, auto v) {
+            if constexpr (k.value == 1)
+                return v;
+            else
+                return Op::combine(v, combined<Op, k.value - 1>([&](int j) { return load(rest + (i + j * dilation)); }));
+        };
+        combine_cover<T, Op, line_taps>(line, line, count, Cover{line_taps, step, (line_taps - 1) * step}, with_rest);
     });
 }
 
 // line[i] = Op of line[i + t * dilation], t < window, for i < count. The line goes on for a vector beyond the last element
-// of the last window; scratch is another of `count` elements and a vector, for what is not idempotent alone.
+// of the last window; scratch is another as long, for what is not idempotent alone.
 template <class T, class Op, class Line>
-inline void slide_line(Line line, int64_t count, int64_t window, int64_t dilation, Line scratch) {
-    const auto alone = [](int64_t, auto v) { return v; };
-    const auto after_scratch = [&](int64_t i, auto v) { return Op::combine(load(scratch + i), v); };
-    int64_t span = 1, done = 0;  // line[i] holds `span` elements, scratch[i] the first `done` of the window
-    for (; window > line_taps * span; span *= line_taps) {
-        const int64_t step = span * dilation;
-        if (const int digit = int(window / span % line_taps); digit && !Op::idempotent) {
-            const Line from = line + done * dilation;
-            if (done)
-                combine_taps<T, Op>(scratch, from, count, digit, step, (digit - 1) * step, after_scratch);
-            else
-                combine_taps<T, Op>(scratch, from, count, digit, step, (digit - 1) * step, alone);
-            done += digit * span;
-        }
-        const int64_t reach = count + (window - line_taps * span) * dilation;
-        combine_taps<T, Op>(line, line, reach, line_taps, step, (line_taps - 1) * step, alone);
+inline void slide_line(Line line, int64_t count, int64_t window, int64_t dilation, [[maybe_unused]] Line scratch) {
+    if constexpr (Op::idempotent) {
+        combine_taps<T, Op>(line, line, count, widen_line<T, Op>(line, count, window, dilation));
+    } else {
+        if (window > line_taps) combine_taps<T, Op>(scratch, line, count + (window - 1) * dilation, Cover{1, 0, 0});
+        quarter_line<T, Op>(line, scratch, count, window, dilation);
     }
-    const int64_t rest = window - done;
-    const int taps = int((rest + span - 1) / span);
-    const Line from = line + done * dilation;
-    if (done)
-        combine_taps<T, Op>(line, from, count, taps, span * dilation, (rest - span) * dilation, after_scratch);
-    else
-        combine_taps<T, Op>(line, from, count, taps, span * dilation, (rest - span) * dilation, alone);
+}
+
+// Op of from[i], i < count, in every lane: several chains, so that nothing but reading takes time.
+template <class T, class Op, class Line>
+inline auto combined_run(Line from, int64_t count) {
+    constexpr int chains = 8;
+    if (count < lanes<T>)
+        return combined_lanes<T, Op>(load_masked(from, first_lanes<T>(int(count)), Op::identity()));
+    decltype(load(from)) chain[chains];
+    for (auto& c : chain) c = Op::identity();
+    int64_t i = 0;
+    for (; i + chains * lanes<T> <= count; i += chains * lanes<T>)
+#pragma GCC unroll 8
+        for (int j = 0; j < chains; ++j) chain[j] = Op::combine(chain[j], load(from + (i + j * lanes<T>)));
+    for (; i + lanes<T> <= count; i += lanes<T>) chain[0] = Op::combine(chain[0], load(from + i));
+    if (i < count)
+        chain[1] = Op::combine(chain[1], load_masked(from + i, first_lanes<T>(int(count - i)), Op::identity()));
+    return combined_lanes<T, Op>(combined<Op, chains>([&](int j) { return chain[j]; }));
 }
 
 // ---------------------------------------------------------------- over rows
 
 constexpr int rows_taps = 8;  // combined in one pass
+constexpr int few_rows = 4;   // better combined for each window anew
 
-// to = Op of row(0), ..., row(n - 1), n > 0, `count` elements of each: eight at a time as a tree, one after another beyond.
-template <class T, class Op, class Line, class RowOf>
-inline void combine_rows(Line to, int64_t n, const RowOf& row, int64_t count) {
-    for (int64_t first = 0; first < n; first += rows_taps)
-        with_constant<rows_taps>(int(n - first < rows_taps ? n - first : rows_taps), [&](auto k) {
-            decltype(row(0)) rows[k.value] = {};
-            for (int j = 0; j < k.value; ++j) rows[j] = row(first + j);
-            each_vector<T>(count, [&](int64_t i, auto exists) {
-                const auto v = combined<Op, k.value>([&](int j) { return load_masked(rows[j] + i, exists); });
-                store_masked(to + i, first ? Op::combine(load_masked(to + i, exists), v) : v, exists);
-            });
+// A line that is only read: few types of rows, few copies of the code.
+template <class T>
+inline const T* read_only(T* p) {
+    return p;
+}
+
+// to = Op of rows[0], ..., rows[taps - 1], and of `to` before if it goes on.
+template <class T, class Op, class Line, class Row>
+__attribute__((noinline)) void combine_few_rows(Line to, const Row* rows, int taps, int64_t count, bool goes_on) {
+    with_constant<rows_taps>(taps, [&](auto k) {
+        Row at[k.value];
+        for (int j = 0; j < k.value; ++j) at[j] = rows[j];
+        each_vector<T>(count, [&](int64_t i, auto exists) {
+            const auto v = combined<Op, k.value>([&](int j) { return load_masked(at[j] + i, exists); });
+            store_masked(to + i, goes_on ? Op::combine(load_masked(to + i, exists), v) : v, exists);
         });
+    });
+}
+
+// to = Op of row(0), ..., row(n - 1), `count` elements of each, and of `to` before if it goes on; or else n > 0. Eight at
+// a time as a tree, one after another beyond.
+template <class T, class Op, class Line, class RowOf>
+inline void combine_rows(Line to, int64_t n, const RowOf& row, int64_t count, bool goes_on = false) {
+    decltype(read_only(row(0))) rows[rows_taps];
+    for (int64_t first = 0; first < n; first += rows_taps, goes_on = true) {
+        const int taps = int(n - first < rows_taps ? n - first : rows_taps);
+        for (int j = 0; j < taps; ++j) rows[j] = read_only(row(first + j));
+        combine_few_rows<T, Op>(to, rows, taps, count, goes_on);
+    }
 }
 
 // Windows of rows that come one after another. Rows have numbers, which begin anywhere; a row of identities stands for
@@ -137,24 +200,29 @@ class SlidingRows {
     // Takes the next row. If the window that ends with it is wanted, which needs `window` rows, `out` receives it.
     template <class Row>
     void push(Row row, bool wanted, Line out) {
+        take(read_only(row), wanted, out);
+    }
+
+   private:
+    Line slot(int64_t i) const { return slots_ + i * pitch_; }
+    Line beginning() const { return slot(window_); }
+
+    template <class Row>
+    void take(Row row, bool wanted, Line out) {
         const int64_t at = next_++ % window_;
-        if (window_ <= rows_taps) {
+        if (window_ <= few_rows) {
             copy(slot(at), row);
             if (wanted) combine_rows<T, Op>(out, window_, [&](int64_t t) { return slot((at + 1 + t) % window_); }, count_);
         } else if (at == window_ - 1) {
             copy(slot(at), row);
             reduce_ends();
-            if (wanted) copy(out, slot(0));
+            if (wanted) copy(out, read_only(slot(0)));
         } else if (next_ <= first_ - first_ % window_ + window_) {
             copy(slot(at), row);  // of the first block, whose beginning nobody needs
         } else {
             extend_beginning(row, at, wanted, out);
         }
     }
-
-   private:
-    Line slot(int64_t i) const { return slots_ + i * pitch_; }
-    Line beginning() const { return slot(window_); }
 
     template <class Row>
     void copy(Line to, Row from) {

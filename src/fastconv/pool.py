@@ -440,8 +440,8 @@ def avg_pool2d(
 
     Notes
     -----
-    The result errs by at most ``n u / (1 - n u)`` times the mean of absolute values, with ``n = kh * kw + 1``
-    and unit roundoff ``u``.
+    The result errs by at most ``n u / (1 - n u)`` times the mean of absolute values, with ``n = kh + kw``,
+    or ``kh * kw + 1`` where ``ow`` is 1, and unit roundoff ``u``.
 
     Examples
     --------
