@@ -53,6 +53,19 @@ inline Vec<T> broadcast(T s) {
     return s - Vec<T>{};  // s - 0 is s for every s, where s + 0 would turn -0 into +0
 }
 
+// The same vector, in a register: where it has several uses, compilers like to read it from memory for each of them.
+template <class V>
+inline V held(V v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
 // Which lanes of a vector in memory exist. Lanes that do not are read as zero and never written: memory behind the last
 // element of an array belongs to somebody else, or to nobody.
 template <class T>
