@@ -14,12 +14,9 @@
 namespace fastconv {
 namespace {
 
-// As many rows of weights as stay in registers beside the sums; higher kernels come in slices.
-constexpr int stencil_height = 7;
-
 constexpr int stencil_rows = vector_registers >= 32 ? 8 : 4;  // of a tile, at most
-// Few rows take more vectors, for there must be sums enough to hide the latency of a multiply-add.
-constexpr int stencil_vectors(int rows) { return rows == 1 ? stencil_rows : rows == 2 ? stencil_rows / 2 : 2; }
+// One row alone takes more vectors, for there must be sums enough to hide the latency of a multiply-add.
+constexpr int stencil_vectors(int rows) { return rows == 1 ? 4 : 2; }
 
 // sum[r][v] += sum over h < H of weight[h] * row r * S + h, whose vector v `load(row, v)` reads.
 template <int H, int R, int V, int S, class T, class Load>
@@ -43,31 +40,57 @@ FASTCONV_INLINE void stencil_column(Tile<T, R, V>& tile, const T* const* rows, c
     }
 }
 
-// The same with scalar weights.
-template <int H, int R, int V, int S, class T, class Load>
-FASTCONV_INLINE void stencil_slice(Tile<T, R, V>& tile, const T* const* rows, const T* weights, const Load& load) {
+// Weights of a stencil, one after another: scalars where lanes are pixels, vectors where they are channels.
+template <class T>
+struct ScalarWeights {
+    const T* first;
+    Vec<T> at(int64_t i) const { return broadcast(first[i]); }
+};
+template <class T>
+struct VectorWeights {
+    const T* first;
+    Vec<T> at(int64_t i) const { return held(load(first + i * lanes<T>)); }
+};
+
+// Slice of H rows of one column, whose weights begin at number `first`.
+template <int H, int R, int V, int S, class T, class Weights, class Load>
+FASTCONV_INLINE void stencil_slice(Tile<T, R, V>& tile, const T* const* rows, const Weights& weights, int64_t first,
+                                   const Load& load) {
     Vec<T> weight[H];
 #pragma GCC unroll 8
-    for (int h = 0; h < H; ++h) weight[h] = broadcast(weights[h]);
+    for (int h = 0; h < H; ++h) weight[h] = weights.at(first + h);
     stencil_column<H, R, V, S>(tile, rows, weight, load);
 }
 
-// sum[r][v] += sum over w < width, h < height of weights[w * height + h] * row r * S + h as column w of the kernel sees it:
-// `column(w)` gives what loads that.
-template <int R, int V, int S, class T, class Columns>
-FASTCONV_INLINE void stencil_add_columns(Tile<T, R, V>& tile, const T* const* rows, const Columns& column, const T* weights,
+// sum[r][v] += sum over w < width, h < height of weight w * height + h times row r * S + h as column w of the kernel sees
+// it: column(w), asked for in ascending order, gives what loads that. The usual heights are constants; others come in
+// slices, whose weights stay in registers beside the sums.
+//
+// With S = 0 rows share nothing, and the array is R rows for the first row of the kernel, R for the second, and so on.
+template <int R, int V, int S, class T, class Columns, class Weights>
+FASTCONV_INLINE void stencil_add_columns(Tile<T, R, V>& tile, const T* const* rows, Columns column, const Weights& weights,
                                          int64_t height, int64_t width) {
-    if (height <= stencil_height)
-        return with_constant<stencil_height>(int(height), [&](auto h) {
-            for (int64_t w = 0; w < width; ++w, weights += h.value)
-                stencil_slice<h.value, R, V, S>(tile, rows, weights, column(w));
-        });
+    if constexpr (S == 0) {
+        for (int64_t w = 0; w < width; ++w) {
+            const auto load = column(w);
+            for (int64_t h = 0; h < height; ++h)
+                stencil_slice<1, R, V, 1>(tile, rows + h * R, weights, w * height + h, load);
+        }
+        return;
+    }
+    const auto add = [&](auto h) {
+        for (int64_t w = 0; w < width; ++w) stencil_slice<h.value, R, V, S>(tile, rows, weights, w * h.value, column(w));
+    };
+    if (height == 3) return add(Constant<3>{});
+    if (height == 5) return add(Constant<5>{});
+    if (height == 7) return add(Constant<7>{});
     constexpr int slice = 4;
-    for (int64_t w = 0; w < width; ++w, weights += height) {
+    for (int64_t w = 0; w < width; ++w) {
         const auto load = column(w);
         int64_t h = 0;
-        for (; h + slice <= height; h += slice) stencil_slice<slice, R, V, S>(tile, rows + h, weights + h, load);
-        for (; h < height; ++h) stencil_slice<1, R, V, S>(tile, rows + h, weights + h, load);
+        for (; h + slice <= height; h += slice)
+            stencil_slice<slice, R, V, S>(tile, rows + h, weights, w * height + h, load);
+        for (; h < height; ++h) stencil_slice<1, R, V, S>(tile, rows + h, weights, w * height + h, load);
     }
 }
 
@@ -78,7 +101,7 @@ FASTCONV_INLINE void stencil_add(Tile<T, R, V>& tile, const T* const* rows, cons
     const auto column = [&](int64_t w) {
         return [from = offset[w]](const T* row, int v) { return load(row + from + v * lanes<T>); };
     };
-    stencil_add_columns<R, V, S>(tile, rows, column, weights, height, width);
+    stencil_add_columns<R, V, S>(tile, rows, column, ScalarWeights<T>{weights}, height, width);
 }
 
 }  // namespace

@@ -129,6 +129,12 @@ template <class T, int M, int V>
 struct Tile {
     Vec<T> sum[M][V];
 
+    FASTCONV_INLINE void begin(Vec<T> start) {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[m][v] = start;
+    }
     // Every row begins with these V vectors (channels in lanes: the bias), or with zero.
     FASTCONV_INLINE void begin_columns(const T* start, int last, const Mask<T>& exists) {
 #pragma GCC unroll 8
