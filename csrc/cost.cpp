@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace fastconv {
 namespace {
@@ -26,9 +27,13 @@ constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights,
 constexpr double winograd_byte_packed = 0.8;     // of weights, by a plain function
 constexpr double fresh_byte = 2;                 // and if the system has to give it new memory
 constexpr double fresh_memory = 32e6;
-constexpr double depthwise_row = 130;         // to begin with an output row, channels first
-constexpr double depthwise_rows_tap = 2.0;    // cycles for a tap of a vector of pixels
-constexpr double depthwise_pixels_tap = 2.0;  // of a vector of channels
+constexpr double stencil_load = 1;            // of a vector of pixels, which mostly lies in two cache lines
+constexpr double stencil_strided_load = 4;    // of every other pixel
+constexpr double lane_load = 0.6;             // of a vector of channels
+constexpr double spread_load = 1.6;           // and to take it to the lanes of its group
+constexpr double stencil_start = 40;          // cycles before and after the sums of a tile
+constexpr double stencil_column = 4;          // and of a column of the kernel
+constexpr double box_vector = 6.5;            // to transpose a vector of channels on its way in or out
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 
@@ -37,6 +42,7 @@ struct TileShape {
     double lanes;
     const int* rows;  // of a tile so many vectors wide
     int vectors;      // of the usual tile
+    double stencil_rows;
 };
 
 // A product of `rows` rows of scalars and `columns` columns of vectors, `products` deep, as balanced tiles: see tile.hpp.
@@ -155,19 +161,51 @@ double winograd(const Problem& p, const TileShape& s, int64_t m) {
     return double(p.groups) * (products + transforms) + winograd_start;
 }
 
-double depthwise(const Problem& p, const TileShape& s) {
-    const double rows = double(p.n * p.oc) * double(p.output[0] * p.output[1]), width = double(p.output[2]);
-    const double taps = double(p.taps());
-    if (channels_first(p)) {
-        const double strided = p.stride[2] > 1 ? strided_load : 1;
-        return rows * strided * (depthwise_row + ceiling(width, 4 * s.lanes) * 4 * (taps * depthwise_rows_tap + 6));
-    }
-    return rows * width * ceiling(double(p.groups), s.lanes) / double(p.groups) * (taps * depthwise_pixels_tap + 18);
+// A tile of `rows` neighbours, which lie `shared` lines apart, times vectors: see stencil.hpp. `inside` is the share of a
+// column's taps that are inside the input.
+double stencil(double rows, double vectors, double height, double shared, double columns, double load, double inside) {
+    const double lines = height > shared ? shared * (rows - 1) + height : rows * height;
+    const double each = std::max({rows * vectors * height / 2, lines * vectors * load, 4 * height}) * inside;
+    return columns * (each + stencil_column) + rows * vectors + stencil_start;
+}
+
+// Rows (or pixels) come in tiles of s.stencil_rows where they share what they read, else alone.
+double stencil_rows(const Problem& p, const TileShape& s, size_t axis) {
+    const bool share = p.kernel[axis] <= p.stride[2] || p.stride[2] * p.dilation[axis] % p.stride[axis] == 0;
+    return share ? std::min(double(p.output[axis]), s.stencil_rows) : 1;
+}
+
+// Lines of every other pixel, one for each slice and channel, should stay in the second-level cache.
+bool depthwise_lines_fit(const Problem& p) {
+    return p.stride[2] == 1 || (p.stride[2] == 2 && group_in(p) * double(p.kernel[0] * p.kernel[1]) <= 48);
+}
+
+double depthwise_pixel_lanes(const Problem& p, const TileShape& s) {
+    const double rows = stencil_rows(p, s, 1), vectors = ceiling(double(p.output[2]), s.lanes);
+    const double wide = std::min(vectors, rows == 1 ? s.stencil_rows : rows == 2 ? s.stencil_rows / 2 : 2.0);
+    const double columns = group_in(p) * double(p.kernel[2]) * double(p.kernel[0]) * inside(p, 0);
+    const double slices = double(p.n * p.oc) * double(p.output[0]);
+    return slices * double(p.output[1]) / rows * vectors / wide *
+           stencil(rows, wide, double(p.kernel[1]), double(p.stride[2]), columns,
+                   p.stride[2] > 1 ? stencil_strided_load : stencil_load, inside(p, 1));
+}
+
+double depthwise_channel_lanes(const Problem& p, const TileShape& s) {
+    const double together = std::max(1.0, std::floor(s.lanes / std::max(group_in(p), group_out(p))));
+    const double panels = double(p.n) * ceiling(double(p.groups), together) * ceiling(group_out(p), s.lanes);
+    const double width = double(p.output[2]), pixels = std::min(width, s.stencil_rows);
+    const double shared = double(p.stride[2]) / double(std::gcd(p.stride[2], p.dilation[2]));
+    const double columns = group_in(p) * double(p.kernel[0] * p.kernel[1]) * inside(p, 0) * inside(p, 1);
+    const double lines = double(p.output[0] * p.output[1]);
+    const double load = group_in(p) > 1 ? spread_load : lane_load;
+    const double tile = stencil(pixels, 1, double(p.kernel[2]), shared, columns, load, inside(p, 2));
+    const double moved = channels_first(p) ? double(p.input[0] * p.input[1] * p.input[2]) + lines * width : 0;
+    return panels * (lines * width / pixels * tile + moved * box_vector);
 }
 
 template <class T>
 TileShape shape_of(const Kernels<T>& k) {
-    return {double(k.lanes), k.rows, k.tile_vectors};
+    return {double(k.lanes), k.rows, k.tile_vectors, double(k.stencil_rows)};
 }
 TileShape shape_of(const Problem& p, const KernelTable& isa) {
     return p.dtype == DType::f32 ? shape_of(isa.f32) : shape_of(isa.f64);
@@ -182,7 +220,7 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::im2col: return im2col(p, s);
         case AlgorithmId::winograd2: return winograd(p, s, 2);
         case AlgorithmId::winograd4: return winograd(p, s, 4);
-        case AlgorithmId::depthwise: return depthwise(p, s);
+        case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
         case AlgorithmId::pool: return p.operations();
     }
     return 0;
@@ -217,6 +255,7 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::im2col: return true;
         case AlgorithmId::pointwise: return pointwise_pixel_lanes(p, s) < pointwise_channel_lanes(p, s);
         case AlgorithmId::direct: return p.stride[2] <= 2 && direct_pixel_lanes(p, s) < direct_channel_lanes(p, s);
+        case AlgorithmId::depthwise: return depthwise_lines_fit(p) && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;
     }
 }

@@ -6,31 +6,16 @@
 #include "schedule.hpp"
 
 namespace fastconv {
-namespace {
-
-// Channels first [group][multiple][tap]; channels last [multiple][tap][group]
-template <class T>
-void pack_depthwise_as(const Problem& p, const WeightView& w, T* to) {
-    const int64_t taps = p.taps(), multiples = p.oc / p.groups;
-    for (int64_t o = 0; o < p.oc; ++o)
-        for (int64_t tap = 0; tap < taps; ++tap) {
-            const int64_t x = tap % p.kernel[2], h = tap / p.kernel[2] % p.kernel[1], d = tap / p.kernel[2] / p.kernel[1];
-            const T value =
-                static_cast<const T*>(w.data)[o * w.oc_stride + d * w.stride[0] + h * w.stride[1] + x * w.stride[2]];
-            const int64_t g = o / multiples, q = o % multiples;
-            to[p.layout == Layout::channels_first ? o * taps + tap : (q * taps + tap) * p.groups + g] = value;
-        }
-}
-
-}  // namespace
 
 int64_t panels_of(int64_t channels, int lanes, int vectors) {
     return std::max<int64_t>(parts_of(channels, lanes) / vectors, 1);
 }
 
-ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pixel_lanes) {
     const int64_t in = p.ic / p.groups, kh = p.kernel[1], kw = p.kernel[2];
     const bool columns_last = !p.padded() || isa.f32.few_registers;
+    if (id == AlgorithmId::depthwise && pixel_lanes) return {kw * kh, {in * kw * kh, 1, kh}};
+    if (id == AlgorithmId::depthwise) return {kw, {kh * in * kw, in * kw, 1}};
     if (is_winograd(id)) id = AlgorithmId::direct;  // which computes the tiles that Winograd's algorithm would spoil
     if (id == AlgorithmId::direct && columns_last) return {kw, {kh * in * kw, in * kw, 1}};
     if (id == AlgorithmId::direct) return {1, {kw * kh * in, in, kh * in}};
@@ -65,21 +50,16 @@ WeightView weight_view(const Problem& p, const void* data) {
     return w;
 }
 
-void pack_depthwise(const Problem& p, const WeightView& w, void* to) {
-    if (p.dtype == DType::f32)
-        pack_depthwise_as(p, w, static_cast<float*>(to));
-    else
-        pack_depthwise_as(p, w, static_cast<double*>(to));
-}
-
 double largest(const Problem& p, const KernelTable& isa, const WeightView& w) {
     const int64_t count = p.oc * (p.ic / p.groups) * p.taps();
     return p.dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(w.data), count))
                                  : isa.f64.largest(static_cast<const double*>(w.data), count);
 }
 
+bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }
+
 bool spoiled_by_weights(const Problem& p, AlgorithmId id, bool pixel_lanes) {
-    return is_winograd(id) || (p.padded() && (id != AlgorithmId::direct || pixel_lanes));
+    return is_winograd(id) || (p.padded() && (pixel_lanes || !skips_padding(id)));
 }
 
 }  // namespace fastconv

@@ -26,7 +26,7 @@ struct ProductOrder {
     int64_t channel, tap[3];
     bool operator==(const ProductOrder&) const = default;
 };
-ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&);
+ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&, bool pixel_lanes);
 
 // The number of each product, in the order in which a channel's weights lie.
 std::vector<int64_t> product_numbers(const Problem&, const ProductOrder&);
@@ -50,14 +50,12 @@ struct PackedWeights {
 // more.
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
-// Depthwise weights; those of the other kernels are packed by a kernel (kernels/pack.hpp, kernels/winograd_pack.hpp).
-void pack_depthwise(const Problem&, const WeightView&, void* to);
-
 // The largest magnitude; NaN if there is one.
 double largest(const Problem&, const KernelTable&, const WeightView&);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
-// no product at all; with such weights the direct kernel takes over, channels in lanes.
+// no product at all; with such weights kernels take channels in lanes, or the direct kernel takes over, if that skips it.
+bool skips_padding(AlgorithmId);  // with channels in lanes
 bool spoiled_by_weights(const Problem&, AlgorithmId, bool pixel_lanes);
 
 }  // namespace fastconv

@@ -19,6 +19,8 @@ constexpr int64_t few_pixel_tiles = 16;                  // of a 1x1 convolution
 constexpr int64_t winograd_many_tiles = 56;              // of a block, enough to hide the reading of weights
 constexpr int64_t winograd_most_block = (15 << 20) / 4;  // bytes of transformed input and products of one
 constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights that threads better read but once
+constexpr int64_t depthwise_vectors = 2;                 // of pixels: columns of a block are multiples of that,
+constexpr int64_t depthwise_pixels = 8;                  // or of that where channels are in lanes
 constexpr int64_t winograd_strip = 256;                  // output columns of a line, more or less
 
 template <class T>
@@ -81,13 +83,8 @@ class Blocking {
     }
 
     void direct() {
-        // Rows first; columns where there are too few rows.
-        const int64_t rows = a_.out.size[0] * a_.out.size[1], others = images() * a_.channel_blocks;
-        const int64_t tiles = parts_of(a_.out.size[2], a_.pixel_lanes ? pitch_ : rows_);
-        const int64_t row_blocks = balanced_blocks(others, rows);
-        a_.column_blocks = row_blocks < rows ? 1 : balanced_blocks(others * row_blocks, tiles);
-        a_.pixel_blocks = row_blocks * a_.column_blocks;
-        a_.pixel_block = parts_of(rows, row_blocks) * parts_of(a_.out.size[2], a_.column_blocks);
+        split_rows(images() * a_.channel_blocks, a_.out.size[0] * a_.out.size[1],
+                   parts_of(a_.out.size[2], a_.pixel_lanes ? pitch_ : rows_));
     }
 
     void pointwise() {
@@ -149,11 +146,12 @@ class Blocking {
         a_.whole_rows = unit > 1;
     }
 
-    void depthwise() {
-        const int64_t rows = p_.output[0] * p_.output[1], outer = a_.channels_first ? images() : p_.n;
-        a_.channel_blocks = 1;
-        if (a_.channels_first) split_channels(a_.group_out, rows, outer);
-        split_pixels(rows, 1, outer);
+    void depthwise(int64_t panels) {
+        const int64_t rows = p_.output[0] * p_.output[1];
+        a_.panels = panels;
+        a_.column_unit = a_.pixel_lanes ? depthwise_vectors * lanes_ : depthwise_pixels;
+        a_.channel_blocks = !a_.channels_first ? 1 : a_.pixel_lanes ? balanced_blocks(p_.n, p_.oc) : panels;
+        split_rows(p_.n * a_.channel_blocks, rows, parts_of(p_.output[2], a_.column_unit));
     }
 
    private:
@@ -186,6 +184,14 @@ class Blocking {
         a_.pixel_block = parts_of(units, a_.pixel_blocks) * unit;
     }
 
+    // Rows first; columns, `tiles` of them, where there are too few rows.
+    void split_rows(int64_t others, int64_t rows, int64_t tiles) {
+        const int64_t row_blocks = balanced_blocks(others, rows);
+        a_.column_blocks = row_blocks < rows ? 1 : balanced_blocks(others * row_blocks, tiles);
+        a_.pixel_blocks = row_blocks * a_.column_blocks;
+        a_.pixel_block = parts_of(rows, row_blocks) * parts_of(a_.out.size[2], a_.column_blocks);
+    }
+
     // Where pixels alone make too few tasks, output channels are split too.
     void split_channels(int64_t tiles, int64_t pixel_units, int64_t outer) {
         const int64_t wanted = threads_ > 1 ? tasks_per_thread * threads_ : 1;
@@ -205,7 +211,7 @@ void block(const Problem& p, AlgorithmId id, const Kernels<T>& k, int threads, C
         case AlgorithmId::pointwise: return blocking.pointwise();
         case AlgorithmId::winograd2: return blocking.winograd(2);
         case AlgorithmId::winograd4: return blocking.winograd(4);
-        case AlgorithmId::depthwise: return blocking.depthwise();
+        case AlgorithmId::depthwise: return blocking.depthwise(k.depthwise_panels(a));
         default: return blocking.direct();
     }
 }
@@ -221,6 +227,17 @@ std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& or
                     offsets[size_t(c * order.channel + d * order.tap[0] + h * order.tap[1] + w * order.tap[2])] =
                         c * a.in.c_stride + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1] +
                         w * a.dilation[2] * a.in.stride[2];
+    return offsets;
+}
+
+// Where each column of the kernel lies in the input, relative to a pixel's first: over slices, channels and width.
+template <class T>
+std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
+    std::vector<int64_t> offsets;
+    for (int64_t d = 0; d < a.kernel[0]; ++d)
+        for (int64_t c = 0; c < a.group_in; ++c)
+            for (int64_t w = 0; w < a.kernel[2]; ++w)
+                offsets.push_back(d * a.dilation[0] * a.in.stride[0] + c * a.in.c_stride + w * a.dilation[2] * a.in.stride[2]);
     return offsets;
 }
 
@@ -261,13 +278,14 @@ double winograd_safe_input(const Problem& p, double largest_weight) {
 template <class T>
 std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pixel_lanes) {
     const Kernels<T>& k = kernels_of<T>(isa);
-    const bool first = p.layout == Layout::channels_first;
     const int64_t vectors = std::clamp<int64_t>(parts_of(p.oc / p.groups, k.lanes), 1, k.tile_vectors);
     const int64_t width = vectors * k.lanes, rows = k.rows[vectors];
     switch (id) {
         case AlgorithmId::winograd2:
         case AlgorithmId::winograd4: return tile_text(rows, "tiles", width, "channels");
-        case AlgorithmId::depthwise: return tile_text(1, "row", 4 * k.lanes, first ? "pixels" : "channels");
+        case AlgorithmId::depthwise:
+            if (pixel_lanes) return tile_text(k.stencil_rows, "rows", 2 * k.lanes, "pixels");
+            return tile_text(k.stencil_rows, "pixels", k.lanes, "channels");
         default:
             if (pixel_lanes) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
             return tile_text(rows, "pixels", width, "channels");
@@ -277,7 +295,7 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
 }  // namespace
 
 ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, bool finite)
-    : problem_(p), format_{id, &isa, false, product_order(p, id, isa)}, threads_(threads) {
+    : problem_(p), format_{id, &isa, false, {}}, threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -287,7 +305,8 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
             flatten(a.out);
         }
         a.pixel_lanes = pixels_in_lanes(p, id, isa);
-        if (id == AlgorithmId::direct) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
+        if (skips_padding(id)) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
+        format_.order = product_order(p, id, isa, a.pixel_lanes);
         a.weight_tiles = format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
         a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images
         summary_.threads = worthwhile_threads(p.operations(), threads);
@@ -295,10 +314,11 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (is_winograd(id)) a.neighbours = std::max<int64_t>(fewest_taps(p, 1) * fewest_taps(p, 2) - 1, 0);
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
-        if (dense() || is_winograd(id)) products_ = product_numbers(p, format_.order);
+        if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
+        products_ = product_numbers(p, format_.order);
 
         const int64_t groups =
-            id == AlgorithmId::depthwise && !a.channels_first ? 1 : p.groups;  // its lanes run through them
+            id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
             summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);
@@ -329,6 +349,15 @@ int64_t ConvPlan::dense_weight_bytes() const {
         args_);
 }
 
+int64_t ConvPlan::depthwise_weight_bytes() const {
+    return std::visit(
+        [&]<class T>(const ConvArgs<T>& a) {
+            const int64_t lanes = kernels_of<T>(*format_.isa).lanes;
+            return round_up((a.pixel_lanes ? problem_.oc : a.panels * lanes) * a.reduction * int64_t(sizeof(T)), alignment);
+        },
+        args_);
+}
+
 int64_t ConvPlan::winograd_weight_bytes() const {
     const int64_t positions = format_.algorithm == AlgorithmId::winograd2 ? 16 : 36;
     return round_up(dense_weight_bytes() / problem_.taps() * positions, alignment);
@@ -338,18 +367,18 @@ int64_t ConvPlan::winograd_weight_bytes() const {
 int64_t ConvPlan::packed_weight_bytes() const {
     if (dense()) return dense_weight_bytes();
     if (is_winograd(format_.algorithm)) return winograd_weight_bytes() + dense_weight_bytes();
-    return round_up(problem_.oc * problem_.taps() * problem_.element_size(), alignment);
+    return depthwise_weight_bytes();
 }
 
 double ConvPlan::pack_to(const WeightView& weights, void* to) const {
-    if (!dense() && !is_winograd(format_.algorithm)) {
-        pack_depthwise(problem_, weights, to);
-        return 0;
-    }
     return std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             const WeightSource<T> source = weight_source<T>(weights, products_);
+            if (format_.algorithm == AlgorithmId::depthwise) {
+                k.pack_depthwise(a, source, static_cast<T*>(to));
+                return 0.0;
+            }
             T* dense_weights = static_cast<T*>(to);
             double safe = 0;
             if (is_winograd(format_.algorithm)) {

@@ -40,6 +40,7 @@ class ConvPlan {
    private:
     bool dense() const;
     int64_t dense_weight_bytes() const;
+    int64_t depthwise_weight_bytes() const;
     int64_t winograd_weight_bytes() const;
     // The planned arguments with the pointers of one call.
     // Packs to memory of packed_weight_bytes(); returns what PackedWeights calls safe.

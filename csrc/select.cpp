@@ -36,9 +36,14 @@ std::string unsupported_winograd(const Problem& p) {
     return "";
 }
 
+constexpr int64_t most_depthwise_channels = 16;
+
 std::string unsupported_depthwise(const Problem& p) {
     if (!is_conv(p)) return unless_conv(p);
-    if (p.ic != p.groups) return "needs one input channel in each group";
+    const int64_t channels = p.ic / p.groups;
+    if (channels != 1 && (p.groups == 1 || channels == 0 || channels > most_depthwise_channels))
+        return "needs one input channel in each group, or several groups of at most " +
+               std::to_string(most_depthwise_channels);
     return "";
 }
 
@@ -72,7 +77,8 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
-        {AlgorithmId::depthwise, "depthwise", "one input channel a group, straight from the input", unsupported_depthwise},
+        {AlgorithmId::depthwise, "depthwise",
+         "one or few input channels a group: tiles of neighbouring outputs that share what they read", unsupported_depthwise},
         {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place",
          unsupported_pointwise},
         {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",

@@ -48,8 +48,10 @@ struct ConvArgs {
 
     bool weight_tiles;       // pointwise, im2col: weights are packed as tiles of channels rather than as panels
     const int64_t* offsets;  // direct: where product k lies, relative to a pixel's first tap
+                             // depthwise: where the columns of the kernel begin, over slices, channels and width
     int64_t column_step;     // direct: between the products of one column of the kernel, 1 or the kernel's width
-    int64_t column_blocks;   // direct: pixel_blocks are blocks of rows times this many blocks of columns
+    int64_t column_blocks;   // direct, depthwise: pixel_blocks are blocks of rows times this many blocks of columns
+    int64_t column_unit;     // depthwise: which are multiples of so many
 
     int64_t tile_rows, tile_columns, strips;  // Winograd: tiles of one phase of an image; see winograd_tiles.hpp
     bool whole_rows;                          // blocks of tiles consist of whole rows
@@ -167,10 +169,13 @@ struct Kernels {
     int lanes, tile_vectors, tile_rows;
     int tile_sums;       // elements of the buffer in which a tile's sums wait
     int rows[4];         // of a tile so many vectors wide
+    int stencil_rows;    // of a tile of neighbours that share what they read
     bool few_registers;  // so that a tile reads much for each product
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
     PackKernel<T> pack;
+    int64_t (*depthwise_panels)(const ConvArgs<T>&);
+    void (*pack_depthwise)(const ConvArgs<T>&, const WeightSource<T>&, T* to);
     void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
     void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
     T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one

@@ -35,7 +35,7 @@ inline const T* bias_of(const Epilogue<T>& e, int64_t channel) {
 
 // Activates rows that lie in y already, `count` values each.
 template <class T>
-inline void activate_rows(const Epilogue<T>& e, T* y, int64_t pitch, int64_t rows, int64_t count) {
+[[gnu::noinline]] void activate_rows(const Epilogue<T>& e, T* y, int64_t pitch, int64_t rows, int64_t count) {
     for (int64_t m = 0; m < rows; ++m)
         for (int64_t i = 0; i < count; i += lanes<T>) {
             T* at = y + m * pitch + i;

@@ -53,6 +53,19 @@ inline Vec<T> broadcast(T s) {
     return s - Vec<T>{};  // s - 0 is s for every s, where s + 0 would turn -0 into +0
 }
 
+// The same vector, in a register: where it has several uses, compilers like to read it from memory for each of them.
+template <class V>
+inline V held(V v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
 // Which lanes of a vector in memory exist. Lanes that do not are read as zero and never written: memory behind the last
 // element of an array belongs to somebody else, or to nobody.
 template <class T>
@@ -271,6 +284,16 @@ inline V even_lanes(V a, V b, Indices<J...>) {
     return __builtin_shufflevector(a, b, (2 * J < L ? 2 * J : 2 * J + 1)...);
 }
 
+// Of two vectors that follow each other.
+template <class V, int... J>
+inline V even_of(V a, V b, Indices<J...>) {
+    return __builtin_shufflevector(a, b, (2 * J)...);
+}
+template <class V, int... J>
+inline V odd_of(V a, V b, Indices<J...>) {
+    return __builtin_shufflevector(a, b, (2 * J + 1)...);
+}
+
 // p[0], p[S], p[2 S], ...; reads up to p[(lanes - 1) S] and no further.
 template <int S, class T>
 inline Vec<T> load_step(const T* p) {
@@ -306,6 +329,24 @@ inline Vec<T> load_step(const T* p, const StepMask<T, S>& m) {
 template <int H, class V, int... J>
 inline V swapped(V v, Indices<J...>) {
     return __builtin_shufflevector(v, v, (J ^ H)...);
+}
+
+// Lane i of the result is lane from[i] of v.
+template <class T>
+inline Vec<T> permute(Vec<T> v, BitsVec<T> from) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_maskz_permutexvar_ps(__mmask16(-1), (__m512i)from, (__m512)v);
+    else
+        return (Vec<T>)_mm512_maskz_permutexvar_pd(__mmask8(-1), (__m512i)from, (__m512d)v);
+#else
+#if defined(__AVX2__)
+    if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_permutevar8x32_ps((__m256)v, (__m256i)from);
+#endif
+    Vec<T> to;
+    for (int i = 0; i < lanes<T>; ++i) to[i] = v[from[i]];
+    return to;
+#endif
 }
 
 template <int H, class V, int... J>

@@ -29,6 +29,7 @@ constexpr Kernels<T> kernels() {
     k.rows[1] = rows_of(1);
     k.rows[2] = rows_of(2);
     k.rows[3] = rows_of(3);
+    k.stencil_rows = stencil_rows;
     k.tile_rows = tile_rows;
     k.few_registers = vector_registers < 32;
     k.direct = {direct<T>, no_workspace<T>};
@@ -38,6 +39,8 @@ constexpr Kernels<T> kernels() {
     k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
     k.depthwise = {depthwise<T>, depthwise_workspace<T>};
     k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
+    k.depthwise_panels = depthwise_panels<T>;
+    k.pack_depthwise = depthwise_pack<T>;
     k.pack_winograd2 = winograd_pack<T, 2>;
     k.pack_winograd4 = winograd_pack<T, 4>;
     k.largest = largest<T>;

@@ -129,9 +129,15 @@ template <class T, int M, int V>
 struct Tile {
     Vec<T> sum[M][V];
 
+    FASTCONV_INLINE void begin(Vec<T> start) {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[m][v] = start;
+    }
     // Every row begins with these V vectors (channels in lanes: the bias), or with zero.
     FASTCONV_INLINE void begin_columns(const T* start, int last, const Mask<T>& exists) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < V; ++v) {
             const Vec<T> s = !start     ? Vec<T>{}
                              : v < last ? load(start + v * lanes<T>)
@@ -145,32 +151,32 @@ struct Tile {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m) {
             const Vec<T> s = start ? broadcast<T>(start[m]) : Vec<T>{};
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] = s;
         }
     }
     FASTCONV_INLINE void load_from(const T* c, int64_t pitch) {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] = load(c + m * pitch + v * lanes<T>);
     }
     FASTCONV_INLINE void add_from(const T* c, int64_t pitch) {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
     }
     template <class Rows, class Cols>
     FASTCONV_INLINE void add(const Rows& a, const Cols& b, int64_t count) {
         for (int64_t k = 0; k < count; ++k) {
             Vec<T> column[V];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) column[v] = b.at(k, v);
 #pragma GCC unroll 16
             for (int m = 0; m < M; ++m) {
                 const Vec<T> scalar = broadcast<T>(a.at(m, k));
-#pragma GCC unroll 4
+#pragma GCC unroll 8
                 for (int v = 0; v < V; ++v) sum[m][v] += scalar * column[v];
             }
         }
@@ -178,13 +184,13 @@ struct Tile {
     FASTCONV_INLINE void clamp(T low, T high) {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] = at_most(at_least(sum[m][v], broadcast(low)), broadcast(high));
     }
     FASTCONV_INLINE void store_to(T* c, int64_t pitch) const {
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
     }
     // Only the first `count` columns, which end in the last vector.
@@ -194,7 +200,7 @@ struct Tile {
         const Mask<T> exists = first_lanes<T>(rest);
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < V - 1; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
             store_masked(c + m * pitch + (V - 1) * lanes<T>, sum[m][V - 1], exists);
         }
