@@ -46,9 +46,16 @@ def pooled(pool: Callable[..., object]) -> Callable[[Any, int, Any], object]:
     return lambda x, window, out: pool(x[None, None], window, 1, window // 2, out=out[None, None])
 
 
+def filtered(box: Callable[..., object]) -> Callable[[Any, int, Any], object]:
+    """A filter of an image by a box."""
+    return lambda x, window, out: box(x, window, output=out)
+
+
 OPERATIONS = [
     Series("maximum pooling", pooled(fastconv.max_pool2d), "#1d4ed8"),
     Series("average pooling", pooled(fastconv.avg_pool2d), "#c2410c"),
+    Series("maximum filter", filtered(fastconv.ndimage.maximum_filter), "#60a5fa"),
+    Series("box filter", filtered(fastconv.ndimage.uniform_filter), "#fb923c"),
 ]
 
 

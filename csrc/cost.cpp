@@ -27,13 +27,13 @@ constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights,
 constexpr double winograd_byte_packed = 0.8;     // of weights, by a plain function
 constexpr double fresh_byte = 2;                 // and if the system has to give it new memory
 constexpr double fresh_memory = 32e6;
-constexpr double stencil_load = 1;            // of a vector of pixels, which mostly lies in two cache lines
-constexpr double stencil_strided_load = 4;    // of every other pixel
-constexpr double lane_load = 0.6;             // of a vector of channels
-constexpr double spread_load = 1.6;           // and to take it to the lanes of its group
-constexpr double stencil_start = 40;          // cycles before and after the sums of a tile
-constexpr double stencil_column = 4;          // and of a column of the kernel
-constexpr double box_vector = 6.5;            // to transpose a vector of channels on its way in or out
+constexpr double stencil_load = 1;          // of a vector of pixels, which mostly lies in two cache lines
+constexpr double stencil_strided_load = 4;  // of every other pixel
+constexpr double lane_load = 0.6;           // of a vector of channels
+constexpr double spread_load = 1.6;         // and to take it to the lanes of its group
+constexpr double stencil_start = 40;        // cycles before and after the sums of a tile
+constexpr double stencil_column = 4;        // and of a column of the kernel
+constexpr double box_vector = 6.5;          // to transpose a vector of channels on its way in or out
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 
@@ -255,7 +255,8 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::im2col: return true;
         case AlgorithmId::pointwise: return pointwise_pixel_lanes(p, s) < pointwise_channel_lanes(p, s);
         case AlgorithmId::direct: return p.stride[2] <= 2 && direct_pixel_lanes(p, s) < direct_channel_lanes(p, s);
-        case AlgorithmId::depthwise: return depthwise_lines_fit(p) && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
+        case AlgorithmId::depthwise:
+            return depthwise_lines_fit(p) && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;
     }
 }

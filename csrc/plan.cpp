@@ -237,7 +237,8 @@ std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
     for (int64_t d = 0; d < a.kernel[0]; ++d)
         for (int64_t c = 0; c < a.group_in; ++c)
             for (int64_t w = 0; w < a.kernel[2]; ++w)
-                offsets.push_back(d * a.dilation[0] * a.in.stride[0] + c * a.in.c_stride + w * a.dilation[2] * a.in.stride[2]);
+                offsets.push_back(d * a.dilation[0] * a.in.stride[0] + c * a.in.c_stride +
+                                  w * a.dilation[2] * a.in.stride[2]);
     return offsets;
 }
 
@@ -317,8 +318,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
         products_ = product_numbers(p, format_.order);
 
-        const int64_t groups =
-            id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
+        const int64_t groups = id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
             summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
         if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);

@@ -38,8 +38,8 @@ int64_t strips_of(const Problem& p, const PoolArgs<T>& a, int64_t inner) {
     const int64_t stride = std::max<int64_t>(axis.stride, 1);
     const int64_t shared = axis.stride ? std::max<int64_t>((axis.window - 1) * axis.dilation + 1 - stride, 0) : 1;
     const int64_t column_bytes = inner * int64_t(sizeof(T)) * (p.indices ? 2 : 1);
-    const int64_t columns = a.sliding_rows ? sliding_bytes / (column_bytes * (a.axis[1].window + 5))
-                                           : line_bytes / column_bytes;
+    const int64_t columns =
+        a.sliding_rows ? sliding_bytes / (column_bytes * (a.axis[1].window + 5)) : line_bytes / column_bytes;
     const int64_t outputs = (std::max(columns, 3 * shared) - shared) / stride;
     return parts_of(p.output[2], std::max<int64_t>(outputs, 1));
 }
@@ -130,9 +130,8 @@ void PoolPlan::arrange(const Problem& p, PoolArgs<T>& a) {
     // Rows that slide are best left whole: strips are what threads share.
     if (a.sliding_rows && a.strips > 1 && planes % summary_.threads)
         a.strips = std::min<int64_t>(parts_of(a.strips, summary_.threads) * summary_.threads, p.output[2]);
-    a.channel_blocks = a.whole_rows && inner > 1
-                           ? std::min(parts_of(summary_.threads, planes * rows), parts_of(inner, least_channels))
-                           : 1;
+    a.channel_blocks =
+        a.whole_rows && inner > 1 ? std::min(parts_of(summary_.threads, planes * rows), parts_of(inner, least_channels)) : 1;
     const int64_t others = planes * a.channel_blocks * a.strips;
     a.row_blocks = row_blocks_of(a, others, rows, summary_.threads);
     summary_.tasks = others * a.row_blocks;

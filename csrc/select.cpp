@@ -78,7 +78,8 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
         {AlgorithmId::depthwise, "depthwise",
-         "one or few input channels a group: tiles of neighbouring outputs that share what they read", unsupported_depthwise},
+         "one or few input channels a group: tiles of neighbouring outputs that share what they read",
+         unsupported_depthwise},
         {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place",
          unsupported_pointwise},
         {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",

@@ -105,6 +105,46 @@ struct PoolArgs {
     int64_t row_blocks;      // of the output rows (depth and height flattened) of one image
 };
 
+// Elements of an array that is filtered; a filter computes in float, double or int64_t and converts on the way.
+enum class ElementType { f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 };
+constexpr int element_types = 10;
+
+enum class FilterOp { weighted, minimum, maximum, mean };  // of the taps of a window
+
+// The taps of one stage of a filter: a plane of kernel after the other, each `height` rows of `width` pixels.
+template <class T>
+struct FilterStage {
+    int64_t planes, height, width;
+    const T* weights;  // [plane][column][row]; of minimum and maximum, which taps count. Null: a box.
+};
+
+// One pass of a filter over an array of planes, rows, pixels and channels; a pixel is so many neighbouring elements that
+// are filtered alike. The second stage, if there is one, runs along the rows of what a first stage of one column made.
+template <class T>
+struct FilterArgs {
+    const void* x;
+    void* y;
+    int64_t from_bytes, to_bytes;  // of an element of x and of y
+    int64_t planes, rows, pixels;  // of y
+    int64_t rows_in, pixels_in;    // of x
+    int64_t channels;
+    // Which plane, row and pixel of x a tap of the first one of y reads, the next one of y begins a place later (planes:
+    // as many places later as there are planes of taps); -1 reads the constant.
+    const int64_t *plane_of, *row_of, *pixel_of;
+    int64_t before;  // pixel_of[before + i] is i, inside x
+    FilterOp op;
+    FilterStage<T> first, second;
+    bool two_stages;
+    T outside;
+    void (*load)(const void* from, int64_t count, T* to);
+    void (*store)(const T* from, int64_t count, void* to);
+    bool stored_as_is;     // y has elements of type T
+    bool in_place;         // so has x, and no more lies outside it on either side than the taps reach
+    int64_t row_blocks;    // of a plane
+    int64_t strips;        // of a row
+    int64_t strip_pixels;  // of the widest
+};
+
 // y[r, o] = f(bias[o] + sum_k x[r, k] * w[o, k]) for contiguous matrices.
 template <class T>
 struct LinearArgs {
@@ -163,6 +203,16 @@ struct PoolKernel {
     int64_t (*workspace)(const PoolArgs<T>&);
 };
 
+template <class T>
+struct FilterKernel {
+    void (*run)(const FilterArgs<T>&, int64_t task, void* workspace);
+    int64_t (*workspace)(const FilterArgs<T>&);
+    void (*run_box)(const FilterArgs<T>&, int64_t task, void* workspace);
+    int64_t (*box_workspace)(const FilterArgs<T>&);
+    void (*load[element_types])(const void* from, int64_t count, T* to);
+    void (*store[element_types])(const T* from, int64_t count, void* to);
+};
+
 // What one instruction set offers for one element type.
 template <class T>
 struct Kernels {
@@ -188,10 +238,17 @@ struct Kernels {
     int64_t (*peak)(int64_t rounds, T* sink);
 };
 
+struct FilterTable {
+    FilterKernel<float> f32;
+    FilterKernel<double> f64;
+    FilterKernel<int64_t> i64;
+};
+
 struct KernelTable {
     const char* name;
     Kernels<float> f32;
     Kernels<double> f64;
+    const FilterTable* filters;
 };
 
 }  // namespace fastconv

@@ -164,12 +164,12 @@ FASTCONV_INLINE void for_each_columns(Range columns, const F& f) {
     if constexpr (V > 1) for_each_columns<T, V / 2>(columns, f);
 }
 
-// With stride 2, what a tile reads is first dealt out to lines of even and odd columns, zeros outside the input, so that every
-// tap reads neighbours and needs no mask.
+// With stride 2, what a tile reads is first dealt out to lines of even and odd columns, zeros outside the input, so that
+// every tap reads neighbours and needs no mask.
 template <class T>
 struct DepthwiseLines {
-    int64_t phase;  // elements of the even or odd columns of a line
-    int64_t row;    // of a row of all slices and channels
+    int64_t phase;                          // elements of the even or odd columns of a line
+    int64_t row;                            // of a row of all slices and channels
     int64_t sources, offsets, data, bytes;  // where the parts of the workspace lie behind the rows, in bytes
 
     explicit DepthwiseLines(const ConvArgs<T>& a) {
@@ -265,9 +265,9 @@ inline void depthwise_rows(const ConvArgs<T>& a, const Cell& at, const Depthwise
                     if (dealt && g != held)
                         for (int64_t d = kd.begin; d < kd.end; ++d)
                             for (int64_t c = 0; c < a.group_in; ++c)
-                                depthwise_deal(sources, rows, row_count,
-                                               from + d * a.dilation[0] * a.in.stride[0] + c * a.in.c_stride,
-                                               2 * (d * a.group_in + c) * lines.phase, left, seen, a.in.size[2], lines.phase);
+                                depthwise_deal(
+                                    sources, rows, row_count, from + d * a.dilation[0] * a.in.stride[0] + c * a.in.c_stride,
+                                    2 * (d * a.group_in + c) * lines.phase, left, seen, a.in.size[2], lines.phase);
                     held = g;
                     t.weights = a.weights + channel * a.reduction + kd.begin * slice;
                     t.bias = broadcast(a.epilogue.bias ? a.epilogue.bias[channel] : T(0));
@@ -275,8 +275,7 @@ inline void depthwise_rows(const ConvArgs<T>& a, const Cell& at, const Depthwise
                     if (whole)
                         depthwise_tile<T, r.value, v.value, S>(t, WholeColumns<T>{offset, dealt ? 0 : from});
                     else if constexpr (!dealt)
-                        depthwise_tile<T, r.value, v.value, S>(
-                            t, EdgeColumns<T, v.value>{offset, from, masks, a.kernel[2]});
+                        depthwise_tile<T, r.value, v.value, S>(t, EdgeColumns<T, v.value>{offset, from, masks, a.kernel[2]});
                 }
             });
         });
@@ -370,7 +369,8 @@ struct DepthwisePixels {
 };
 
 template <class T, int P, int S, Spread spread>
-[[gnu::noinline]] void depthwise_pixels(const ConvArgs<T>& a, const DepthwisePixels<T>& t, const DepthwisePanel& panel, const T* weights) {
+[[gnu::noinline]] void depthwise_pixels(const ConvArgs<T>& a, const DepthwisePixels<T>& t, const DepthwisePanel& panel,
+                                        const T* weights) {
     const int64_t row = a.group_in * a.kernel[2];  // weights of one
     LaneColumns<T, spread> columns{0, t.row, a.group_in, first_lanes<T>(panel.channels_in), {}};
     if constexpr (spread == Spread::groups)
@@ -415,8 +415,16 @@ inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task, void* wo
             const int64_t top =
                 (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
             T* y = a.y + at.n * a.out.n_stride + od * a.out.stride[0] + oh * a.out.stride[1] + first * a.out.stride[2];
-            DepthwisePixels<T> t{pixels, 0, a.dilation[0] * a.in.stride[0], a.dilation[1] * a.in.stride[1],
-                                 taps_inside(a, 0, od), taps_inside(a, 1, oh), a.epilogue, y, pitch, 0};
+            DepthwisePixels<T> t{pixels,
+                                 0,
+                                 a.dilation[0] * a.in.stride[0],
+                                 a.dilation[1] * a.in.stride[1],
+                                 taps_inside(a, 0, od),
+                                 taps_inside(a, 1, oh),
+                                 a.epilogue,
+                                 y,
+                                 pitch,
+                                 0};
             for (int64_t i = some.begin; i < some.end; ++i) {
                 const DepthwisePanel panel = panels(a, i);
                 t.from = top + panel.in;
@@ -436,8 +444,8 @@ inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task, void* wo
 
 constexpr int64_t depthwise_box_bytes = 96 << 10;  // more or less, of a box and its sums
 
-// The part of an axis of the input that a range of outputs sees: positions first, first + apart, ..., those inside the input.
-// One output sees its taps alone, several everything between them too.
+// The part of an axis of the input that a range of outputs sees: positions first, first + apart, ..., those inside the
+// input. One output sees its taps alone, several everything between them too.
 struct BoxAxis {
     int64_t origin, apart, tap;  // of the first output; between positions; positions between taps
     Range held;                  // positions, counted from the origin, that are inside
@@ -481,7 +489,9 @@ struct DepthwiseBox {
         return (parts_of(rows * columns, lanes<T>) + 1) * lanes<T> * vector_bytes;
     }
     int64_t size(const ConvArgs<T>& a, int64_t rows, int64_t columns) const {
-        const auto along = [&](int axis, int64_t outputs) { return min_of(BoxAxis::most(a, axis, outputs), a.in.size[axis]); };
+        const auto along = [&](int axis, int64_t outputs) {
+            return min_of(BoxAxis::most(a, axis, outputs), a.in.size[axis]);
+        };
         return along(0, 1) * along(1, rows) * along(2, columns) * pixel * int64_t(sizeof(T)) + sums_of(rows, columns);
     }
 };
@@ -519,8 +529,8 @@ inline void depthwise_fill_box(const ConvArgs<T>& a, const BoxAxis& d, const Box
     const bool together = columns == a.in.size[2] && h.apart == 1 && w.apart == 1;  // whole rows follow each other
     for (int64_t i = d.held.begin; i < d.held.end; ++i)
         for (int64_t j = 0; j < (together ? 1 : rows); ++j) {
-            const T* from = x + d.input(i) * a.in.stride[0] + h.input(h.held.begin + j) * a.in.stride[1] +
-                            w.input(w.held.begin);
+            const T* from =
+                x + d.input(i) * a.in.stride[0] + h.input(h.held.begin + j) * a.in.stride[1] + w.input(w.held.begin);
             T* to = box + ((i - d.held.begin) * rows + j) * columns * pixel;
             for (int c = 0; c < channels; c += lanes<T>)
                 gather_channels(from + c * a.in.c_stride, a.in.c_stride, clamp_lanes(channels - c, lanes<T>),
@@ -530,8 +540,8 @@ inline void depthwise_fill_box(const ConvArgs<T>& a, const BoxAxis& d, const Box
 
 // The outputs of one box: slice od, some rows and columns of one panel.
 template <class T, int S>
-inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, const T* weights, const T* x, T* y, int64_t od,
-                             Range rows, Range columns, const T** pixels, T* box, T* sums, int64_t pixel) {
+inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, const T* weights, const T* x, T* y,
+                             int64_t od, Range rows, Range columns, const T** pixels, T* box, T* sums, int64_t pixel) {
     constexpr int L = lanes<T>;
     const BoxAxis d(a, 0, {od, od + 1}), h(a, 1, rows), w(a, 2, columns);
     const int64_t row = w.held.count() * pixel, slice = h.held.count() * row;
@@ -548,9 +558,16 @@ inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, 
         });
         for (int64_t oh = rows.begin; oh < rows.end; ++oh) {
             const int64_t top = (oh - rows.begin) * a.step[1] - h.held.begin;
-            const DepthwisePixels<T> t{pixels, top * row - d.held.begin * slice, slice, h.tap * row, kd, taps_inside(a, 1, oh),
-                                       bias, sums + ((oh - rows.begin) * columns.count() + first - columns.begin) * L,
-                                       p.value > 1 ? step * L : 0, L};
+            const DepthwisePixels<T> t{pixels,
+                                       top * row - d.held.begin * slice,
+                                       slice,
+                                       h.tap * row,
+                                       kd,
+                                       taps_inside(a, 1, oh),
+                                       bias,
+                                       sums + ((oh - rows.begin) * columns.count() + first - columns.begin) * L,
+                                       p.value > 1 ? step * L : 0,
+                                       L};
             depthwise_panel<T, p.value, S>(a, t, panel, weights);
         }
     });
@@ -576,9 +593,8 @@ inline void depthwise_boxes(const ConvArgs<T>& a, int64_t task, void* workspace)
             for (int64_t ow = block.columns.begin; ow < block.columns.end; ow += size.columns)
                 depthwise_do_box<T, S>(a, panel, a.weights + at.channel_block * a.reduction * lanes<T>, x, y, od,
                                        {oh, min_of(rows.end, oh + size.rows)},
-                                       {ow, min_of(block.columns.end, ow + size.columns)},
-                                       static_cast<const T**>(workspace), reinterpret_cast<T*>(memory),
-                                       reinterpret_cast<T*>(memory + size.sums), size.pixel);
+                                       {ow, min_of(block.columns.end, ow + size.columns)}, static_cast<const T**>(workspace),
+                                       reinterpret_cast<T*>(memory), reinterpret_cast<T*>(memory + size.sums), size.pixel);
     });
 }
 

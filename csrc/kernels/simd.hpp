@@ -208,6 +208,7 @@ inline V at_most(V b, V high) {
 // The larger, the smaller; a NaN if either is.
 template <class T>
 inline Vec<T> larger_or_nan(Vec<T> a, Vec<T> b) {
+    if constexpr (std::is_integral_v<T>) return b > a ? b : a;
 #if defined(__AVX512F__)  // max and min yield b where either is NaN
     if constexpr (sizeof(T) == 4) {
         const __m512 p = (__m512)a, q = (__m512)b;
@@ -222,6 +223,7 @@ inline Vec<T> larger_or_nan(Vec<T> a, Vec<T> b) {
 }
 template <class T>
 inline Vec<T> smaller_or_nan(Vec<T> a, Vec<T> b) {
+    if constexpr (std::is_integral_v<T>) return b < a ? b : a;
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4) {
         const __m512 p = (__m512)a, q = (__m512)b;

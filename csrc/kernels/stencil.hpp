@@ -88,8 +88,7 @@ FASTCONV_INLINE void stencil_add_columns(Tile<T, R, V>& tile, const T* const* ro
     for (int64_t w = 0; w < width; ++w) {
         const auto load = column(w);
         int64_t h = 0;
-        for (; h + slice <= height; h += slice)
-            stencil_slice<slice, R, V, S>(tile, rows + h, weights, w * height + h, load);
+        for (; h + slice <= height; h += slice) stencil_slice<slice, R, V, S>(tile, rows + h, weights, w * height + h, load);
         for (; h < height; ++h) stencil_slice<1, R, V, S>(tile, rows + h, weights, w * height + h, load);
     }
 }

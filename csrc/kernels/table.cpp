@@ -54,7 +54,8 @@ constexpr Kernels<T> kernels() {
 
 }  // namespace
 
+extern const FilterTable FASTCONV_FILTERS;
 extern const KernelTable FASTCONV_TABLE;
-const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(), kernels<double>()};
+const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(), kernels<double>(), &FASTCONV_FILTERS};
 
 }  // namespace fastconv

@@ -22,15 +22,20 @@ namespace fastconv {
 namespace {
 
 template <class T>
+constexpr T lowest = std::is_integral_v<T> ? std::numeric_limits<T>::min() : -std::numeric_limits<T>::infinity();
+template <class T>
+constexpr T highest = std::is_integral_v<T> ? std::numeric_limits<T>::max() : std::numeric_limits<T>::infinity();
+
+template <class T>
 struct Maximum {
     static constexpr bool idempotent = true;
-    static Vec<T> identity() { return broadcast<T>(T(-__builtin_inf())); }
+    static Vec<T> identity() { return broadcast(lowest<T>); }
     static Vec<T> combine(Vec<T> a, Vec<T> b) { return larger_or_nan<T>(a, b); }
 };
 template <class T>
 struct Minimum {
     static constexpr bool idempotent = true;
-    static Vec<T> identity() { return broadcast<T>(T(__builtin_inf())); }
+    static Vec<T> identity() { return broadcast(highest<T>); }
     static Vec<T> combine(Vec<T> a, Vec<T> b) { return smaller_or_nan<T>(a, b); }
 };
 template <class T>
@@ -133,8 +138,7 @@ inline void slide_line(Line line, int64_t count, int64_t window, int64_t dilatio
 template <class T, class Op, class Line>
 inline auto combined_run(Line from, int64_t count) {
     constexpr int chains = 8;
-    if (count < lanes<T>)
-        return combined_lanes<T, Op>(load_masked(from, first_lanes<T>(int(count)), Op::identity()));
+    if (count < lanes<T>) return combined_lanes<T, Op>(load_masked(from, first_lanes<T>(int(count)), Op::identity()));
     decltype(load(from)) chain[chains];
     for (auto& c : chain) c = Op::identity();
     int64_t i = 0;
@@ -142,8 +146,7 @@ inline auto combined_run(Line from, int64_t count) {
 #pragma GCC unroll 8
         for (int j = 0; j < chains; ++j) chain[j] = Op::combine(chain[j], load(from + (i + j * lanes<T>)));
     for (; i + lanes<T> <= count; i += lanes<T>) chain[0] = Op::combine(chain[0], load(from + i));
-    if (i < count)
-        chain[1] = Op::combine(chain[1], load_masked(from + i, first_lanes<T>(int(count - i)), Op::identity()));
+    if (i < count) chain[1] = Op::combine(chain[1], load_masked(from + i, first_lanes<T>(int(count - i)), Op::identity()));
     return combined_lanes<T, Op>(combined<Op, chains>([&](int j) { return chain[j]; }));
 }
 

@@ -81,6 +81,7 @@ void register_conv(py::module_&);
 void register_conv_type(py::module_&);
 void register_pool(py::module_&);
 void register_elementwise(py::module_&);
+void register_filter(py::module_&);
 void register_problem(py::module_&);
 void register_runtime(py::module_&);
 

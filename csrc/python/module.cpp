@@ -8,5 +8,6 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     fastconv::register_conv_type(m);
     fastconv::register_pool(m);
     fastconv::register_elementwise(m);
+    fastconv::register_filter(m);
     fastconv::register_runtime(m);
 }

@@ -1,5 +1,6 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
+from . import ndimage, signal
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
@@ -73,6 +74,7 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "ndimage",
     "output_shape",
     "receptive_field",
     "relu",
@@ -81,6 +83,7 @@ __all__ = [
     "show_config",
     "show_runtime",
     "sigmoid",
+    "signal",
     "silu",
     "softmax",
     "tanh",

@@ -1,10 +1,10 @@
 """The compiled module. Arguments are positional; it checks every one and words every error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._explanation import Alternative
 from ._typing import Activation, Axes, FloatArray, IndexArray, Layout, OutputSize, Padding, Shape
@@ -182,6 +182,21 @@ def activate(
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
+def filter(
+    op: str,
+    input: NDArray[Any],
+    output: NDArray[Any],
+    weights: NDArray[Any],
+    windows: Sequence[tuple[int, int]],
+    outside: float,
+) -> None: ...
+def filter_axes(
+    op: str,
+    input: NDArray[Any],
+    output: NDArray[Any],
+    filters: Sequence[tuple[int, Any, int, int]],
+    outside: float,
+) -> None: ...
 def softmax(input: ArrayLike, axis: SupportsIndex, out: FloatArray | None, /) -> FloatArray: ...
 def conv_output_shape(
     rank: int,

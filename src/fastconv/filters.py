@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-import fastconv
+from . import ndimage
 
 __all__ = ["NAMES", "box", "filter_image", "gaussian", "kernel", "to_pixels"]
 
@@ -182,17 +182,13 @@ def filter_image(image: ArrayLike, kernel: str | ArrayLike) -> NDArray[np.floati
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise ValueError(f"kernel has shape {stack.shape}, expected ([kernels, ]rows, columns)")
     stack = stack.reshape(-1, *stack.shape[-2:])
-    height, width = stack.shape[1:]
-
-    # One colour is one image of the batch, so that pixels of a row lie side by side, and the kernels of the
-    # stack are output channels: every pixel is read once for all of them.
-    around = (((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2))
-    planes = np.moveaxis(np.atleast_3d(pixels), -1, 0).astype(dtype, copy=False)
-    planes = np.pad(planes, ((0, 0), *around), mode="edge")
-    filtered = fastconv.conv2d(planes[:, None], stack[:, None])
-    if len(stack) > 1:
-        filtered = np.sqrt(np.square(filtered).sum(axis=1, keepdims=True))
-    return np.ascontiguousarray(np.moveaxis(filtered[:, 0], 0, -1)).reshape(pixels.shape)
+    # Of the two middles of an even kernel, the first.
+    origin = [(extent - 1) // 2 - extent // 2 for extent in stack.shape[1:]]
+    filtered = [ndimage.correlate(pixels, one, dtype, "nearest", origin=origin, axes=(0, 1)) for one in stack]
+    if len(filtered) == 1:
+        return filtered[0]
+    length: NDArray[np.floating[Any]] = np.sqrt(np.square(filtered).sum(axis=0))
+    return length
 
 
 _named = kernel  # `kernel` is an argument's name in `filter_image`
