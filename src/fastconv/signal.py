@@ -69,6 +69,7 @@ def convolve(in1: ArrayLike, in2: ArrayLike, mode: Mode = "full", method: Method
     Notes
     -----
     float32 is summed in float32. Integers are exact modulo 2\ :sup:`n` of their type, as in NumPy and SciPy.
+    What ``"fft"`` makes of integers is rounded, and exact only while sums stay well below 2\ :sup:`50`.
     Transforms are those of SciPy if it is installed, of NumPy if not.
 
     Examples
