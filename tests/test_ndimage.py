@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
 from math import prod
@@ -15,6 +15,7 @@ import pytest
 
 import fastconv
 from fastconv import ndimage
+from fastconv.ndimage import _correlate
 
 from . import bounds
 from . import reference_filters as ref
@@ -28,6 +29,25 @@ from .test_special import spoilt
 
 THREADS = (1, 2, 3)
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def factors_always() -> Iterator[None]:
+    """Kernels are applied by their factors, if they have any, to small arrays too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_correlate, "_FACTORS_COST", -1)
+        yield
+
+
+def test_factors_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large image is filtered by a kernel's factors, a small one is not: that saves less than they cost."""
+    monkeypatch.setattr(_correlate, "_FACTORS_COST", 1000)
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(_correlate, "_factors", lambda w: seen.append(w.shape))
+    ndimage.correlate(np.ones((7, 7), np.float32), np.ones((3, 3)))
+    assert seen == []
+    ndimage.correlate(np.ones((30, 30), np.float32), np.ones((3, 3)))
+    assert seen == [(3, 3)]
 
 
 def wide(dtype: Any) -> Any:
