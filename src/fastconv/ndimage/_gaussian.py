@@ -327,5 +327,7 @@ def _weights(sigma: float, order: int, radius: int) -> NDArray[np.float64]:
     x = np.arange(-radius, radius + 1) / sigma
     bell = np.exp(-0.5 * x * x)
     bell /= bell.sum()
+    if order == 0:
+        return np.asarray(bell, np.float64)
     derived = bell * hermite_e.hermeval(x, [0.0] * int(order) + [1.0]) / sigma ** int(order)
     return np.asarray(derived, np.float64)
