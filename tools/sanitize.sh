@@ -20,7 +20,7 @@ if [ "$mode" = address ]; then
     # Every algorithm on every instruction set, arrays in every form, bad calls.
     tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_activation.py tests/test_exact.py
         tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_special.py
-        tests/test_winograd.py tests/test_ndimage.py tests/test_signal.py
+        tests/test_ndimage.py
         -k "not test_layers")
     sanitizers=address,undefined
     export CXX=${CXX:-g++}
