@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "problem.hpp"
-
 namespace fastconv {
 namespace {
 
@@ -40,17 +38,7 @@ int64_t element_at(Boundary b, int64_t size, int64_t i) {
     return -1;
 }
 
-// Bytes of the rows that a task works on, which stay in the second-level cache. Strips that stay in the first are slower,
-// since the processor fetches ahead along rows: 3x3 maximum of 2048x2048 1.9 ms so, 2.6 with 64 KiB (AMD EPYC Zen 5,
-// November 2026).
-constexpr int64_t lines_bytes = 512 << 10;
-constexpr int64_t box_bytes = 224 << 10;       // of boxes, which ask for rows ahead themselves
-constexpr int64_t shortest_strip = 512;        // elements
-constexpr int64_t enough_columns = 32;         // for vectors along them
-constexpr double operations_per_element = 16;  // of reading and writing, in the time that it takes
-
-}  // namespace
-
+// Where positions first, first + 1, ... of an axis of `size` elements are read: an index, or -1 for the constant.
 std::vector<int64_t> boundary_table(Boundary b, int64_t size, int64_t first, int64_t count) {
     std::vector<int64_t> table(size_t(std::max<int64_t>(count, 0)));
     for (size_t i = 0; i < table.size(); ++i) table[i] = element_at(b, size, first + int64_t(i));
@@ -69,6 +57,17 @@ int64_t bytes_of(ElementType t) {
         default: return 8;
     }
 }
+
+// Bytes of the rows that a task works on, which stay in the second-level cache. Strips that stay in the first are slower,
+// since the processor fetches ahead along rows: 3x3 maximum of 2048x2048 1.9 ms so, 2.6 with 64 KiB (AMD EPYC Zen 5,
+// November 2026).
+constexpr int64_t lines_bytes = 512 << 10;
+constexpr int64_t box_bytes = 224 << 10;       // of boxes, which ask for rows ahead themselves
+constexpr int64_t shortest_strip = 512;        // elements
+constexpr int64_t enough_columns = 32;         // for vectors along them
+constexpr double operations_per_element = 16;  // of reading and writing, in the time that it takes
+
+}  // namespace
 
 // One pass over an array as planes, rows, pixels and channels.
 class FilterPass {

@@ -20,9 +20,6 @@ enum class Boundary {
     wrap,      // c d | a b c d | a b
 };
 
-// Where positions first, first + 1, ... of an axis of `size` elements are read: an index, or -1 for the constant.
-std::vector<int64_t> boundary_table(Boundary, int64_t size, int64_t first, int64_t count);
-
 // The window along one axis: output position o sees the input positions o - before, ..., o - before + taps - 1.
 struct FilterWindow {
     int64_t taps = 1, before = 0;
@@ -67,7 +64,5 @@ class FilterPlan {
     int64_t between_bytes_ = 0;  // of what lies between passes
     double operations_ = 0;
 };
-
-int64_t bytes_of(ElementType);
 
 }  // namespace fastconv

@@ -9,6 +9,7 @@
 // Workspace: the struct BoxLayout.
 #pragma once
 
+#include "copy.hpp"
 #include "filter_strip.hpp"
 #include "window.hpp"
 
@@ -66,7 +67,7 @@ class BoxTask : FilterStrip<T> {
             const char* x = this->row_of_x(0, r);
             if (in_place) {
                 const T* from = x ? reinterpret_cast<const T*>(x) + (within.begin - a.before) * C : constant;
-                if (x) prefetch<0>(from + rows_ahead * a.pixels_in * C, seen);
+                if (x) prefetch_run<0>(from + rows_ahead * a.pixels_in * C, seen);
                 windows.push(from, wanted, ends);
                 if (wanted) extend_ends(within);
             } else {
@@ -79,14 +80,8 @@ class BoxTask : FilterStrip<T> {
     }
 
    private:
+    // Rows of a strip lie apart, and the processor does not foresee the next: so many are asked for ahead.
     static constexpr int64_t rows_ahead = 2;
-
-    // Rows of a strip lie apart, and the processor does not foresee the next. Inlined, or else GCC takes it for a function
-    // without effect and leaves it out.
-    template <int written>
-    FASTCONV_INLINE static void prefetch(const T* from, int64_t count) {
-        for (int64_t i = 0; i < count; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i, written);
-    }
 
     template <class F>
     void each_end(Range within, const F& f) const {
@@ -122,7 +117,7 @@ class BoxTask : FilterStrip<T> {
             const Vec<T> number = broadcast(T(a.first.height) * T(width));
             for (int64_t i = 0; i < count; i += lanes<T>) store(reduced + i, load(reduced + i) / number);
         }
-        if (a.stored_as_is) prefetch<1>(reinterpret_cast<const T*>(this->row_of_y(row + 1)), count);
+        if (a.stored_as_is) prefetch_run<1>(reinterpret_cast<const T*>(this->row_of_y(row + 1)), count);
         a.store(reduced, count, this->row_of_y(row));
     }
 

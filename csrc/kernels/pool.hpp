@@ -15,6 +15,7 @@
 //     rows stay in the cache. Workspace: that line, and what else PoolSpace lists.
 #pragma once
 
+#include "copy.hpp"
 #include "epilogue.hpp"
 #include "grid.hpp"
 #include "pool_numbered.hpp"
@@ -250,16 +251,12 @@ class PoolTask {
 
     // Rows of a strip lie apart, and the processor does not foresee the next: asked for two rows of the input ahead, and
     // one of the output, a strip of a large image takes 0.6 of the time (Zen 5, November 2026).
-    // Inlined, or else GCC takes them for functions without effect and leaves them out.
+    // Inlined for the same reason as prefetch_run.
     FASTCONV_INLINE void expect_row(int64_t row) const {
-        prefetch<0>(x + row + 2 * a.in.stride[1] + strip.inside.begin * inner, inside_count());
+        prefetch_run<0>(x + row + 2 * a.in.stride[1] + strip.inside.begin * inner, inside_count());
     }
     FASTCONV_INLINE void expect_results(int64_t od, int64_t oh) const {
-        prefetch<1>(a.y + output_at(od, oh + 1) + strip.outputs.begin * inner, strip.outputs.count() * inner);
-    }
-    template <int written>
-    FASTCONV_INLINE static void prefetch(const T* from, int64_t count) {
-        for (int64_t i = 0; i < count; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i, written);
+        prefetch_run<1>(a.y + output_at(od, oh + 1) + strip.outputs.begin * inner, strip.outputs.count() * inner);
     }
 
     void reduce_whole_rows(int64_t od, int64_t oh) {

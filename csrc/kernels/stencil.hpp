@@ -93,15 +93,5 @@ FASTCONV_INLINE void stencil_add_columns(Tile<T, R, V>& tile, const T* const* ro
     }
 }
 
-// sum[r][v] += sum over w < width, h < height of weights[w * height + h] * rows[r * S + h][offset[w] + v * lanes + lane]
-template <int R, int V, int S, class T>
-FASTCONV_INLINE void stencil_add(Tile<T, R, V>& tile, const T* const* rows, const int64_t* offset, const T* weights,
-                                 int64_t height, int64_t width) {
-    const auto column = [&](int64_t w) {
-        return [from = offset[w]](const T* row, int v) { return load(row + from + v * lanes<T>); };
-    };
-    stencil_add_columns<R, V, S>(tile, rows, column, ScalarWeights<T>{weights}, height, width);
-}
-
 }  // namespace
 }  // namespace fastconv

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .._arrays import Array, axes_of
+
 __all__ = [
     "Array",
     "Mode",
@@ -18,13 +20,11 @@ __all__ = [
     "each",
     "input_array",
     "output_array",
-    "plain",
     "plain_result",
     "store",
     "window",
 ]
 
-Array: TypeAlias = NDArray[Any]
 Output: TypeAlias = NDArray[Any] | DTypeLike | None
 Mode: TypeAlias = str
 
@@ -78,20 +78,6 @@ def output_array(output: Output, input: Array, *, complex_output: bool = False) 
     return result
 
 
-def axes_of(axes: int | Iterable[int] | None, rank: int) -> tuple[int, ...]:
-    """Return the axes that are filtered, each from 0 up to the rank."""
-    if axes is None:
-        return tuple(range(rank))
-    wanted = [operator.index(axes)] if np.ndim(axes) == 0 else [operator.index(a) for a in axes]  # type: ignore
-    for axis in wanted:
-        if not -rank <= axis < rank:
-            raise ValueError(f"axes is {axes}: axis {axis} is not one of an array with {rank} axes")
-    found = tuple(axis % rank for axis in wanted)
-    if len(set(found)) != len(found):
-        raise ValueError(f"axes is {axes}, expected each axis once")
-    return found
-
-
 def each(value: Any, count: int, name: str) -> list[Any]:
     """Return one value for each of `count` axes, from one for all or from a sequence."""
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -117,13 +103,6 @@ def window(size: int, origin: int, name: str = "origin", *, flip: bool = False) 
         low, high = -(size // 2), (size - 1) // 2
         raise ValueError(f"{name} is {shift}, expected {low} to {high} for a window of {size}")
     return size // 2 + (-shift - (size % 2 == 0) if flip else shift)
-
-
-def plain(array: Array) -> Array:
-    """Return the same values contiguous and native, booleans as 0 and 1: the array itself if it is that."""
-    if array.dtype.kind == "b":
-        return np.ascontiguousarray(array).view(np.uint8)
-    return np.require(array, array.dtype.newbyteorder("="), ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def plain_result(array: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -327,13 +327,14 @@ def _box(
         if taps > 1:
             lines.append(line)
     result = output_array(output, x, complex_output=np.iscomplexobj(x))
-    if op != "mean" and _is_wide(x, result):
-        flipped, shift = _signed(x)
-        signed = np.empty(x.shape, np.int64)
-        filter_axes(flipped, signed, lines, float(cval) - shift, op)
-        result[...] = _unsigned(signed, shift)
-    else:
+
+    def run(x: Array, result: Array, cval: float) -> None:
         filter_axes(x, result, lines, cval, op)
+
+    if op == "mean":
+        run(x, result, cval)
+    else:
+        _compare(run, x, result, cval)
     return result
 
 
@@ -371,30 +372,27 @@ def _rank(
         windows[axis] = (window(extents[axis], o), edge)
     result = output_array(output, x)
     spread = shape.reshape(extents)
-    if _is_wide(x, result):
-        flipped, shift = _signed(x)
-        signed = np.empty(x.shape, np.int64)
-        filter_footprint(flipped, signed, spread, tuple(windows), float(cval) - shift, op)
-        result[...] = _unsigned(signed, shift)
-    else:
+
+    def run(x: Array, result: Array, cval: float) -> None:
         filter_footprint(x, result, spread, tuple(windows), cval, op)
+
+    _compare(run, x, result, cval)
     return result
 
 
-def _is_wide(x: Array, result: Array) -> bool:
-    """Tell whether numbers are neither those of a double nor of the integers that the kernels compare."""
-    return all(a.dtype.kind == "u" and a.dtype.itemsize == 8 for a in (x, result))
-
-
-def _signed(x: Array) -> tuple[Array, float]:
-    """Return unsigned integers as signed ones in the same order, and what was taken from them."""
+def _compare(run: Callable[[Array, Array, float], None], x: Array, result: Array, cval: float) -> None:
+    """Run a comparison, of unsigned 64-bit integers as signed ones: those are what the kernels compare."""
+    if not all(a.dtype.kind == "u" and a.dtype.itemsize == 8 for a in (x, result)):
+        return run(x, result, cval)
+    signed = np.empty(x.shape, np.int64)
     if x.size == 0 or x.max() < 2**63:
-        return x.astype(np.int64), 0.0
-    return x.astype(np.int64) ^ np.int64(-(2**63)), 2.0**63
-
-
-def _unsigned(x: Array, shift: float) -> Array:
-    return (x ^ np.int64(-(2**63)) if shift else x).view(np.uint64)
+        run(x.astype(np.int64), signed, float(cval))
+        result[...] = signed.view(np.uint64)
+    else:  # 2^63 less each, in the same order
+        top = np.int64(-(2**63))
+        run(x.astype(np.int64) ^ top, signed, float(cval) - 2.0**63)
+        result[...] = (signed ^ top).view(np.uint64)
+    return None
 
 
 def _input(input: ArrayLike, op: str) -> Array:

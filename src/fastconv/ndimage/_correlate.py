@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _fastconv
+from .._arrays import add_by_parts, plain
 from ._arguments import (
     Array,
     Mode,
@@ -18,7 +19,6 @@ from ._arguments import (
     each,
     input_array,
     output_array,
-    plain,
     plain_result,
     store,
     window,
@@ -287,33 +287,21 @@ def _correlate(
         if factors is None:
             _run(_fastconv.filter, "weighted", part, to, w, tuple(windows), outside)
         else:
-            lines = tuple((i, np.ascontiguousarray(line), *windows[i]) for i, line in factors)
+            lines = tuple((i, line, *windows[i]) for i, line in factors)
             _run(_fastconv.filter_axes, "weighted", part, to, lines, outside)
 
+    def sums(part: Array, w: Array, outside: float) -> Array:
+        to = np.empty(result.shape, f"f{result.dtype.itemsize // 2}")
+        apply(part, w, to, outside)
+        return to
+
     if many:
-        _by_parts(apply, x, spread, result, complex(cval))
+        total = np.zeros(result.shape, result.dtype)
+        add_by_parts(sums, x, spread, complex(cval), total)
+        result[...] = total
     else:
         apply(x, spread, result, float(np.real(cval)))
     return result
-
-
-def _by_parts(apply: Any, x: Array, w: Array, result: Array, outside: complex) -> None:
-    """Complex arrays as real ones: (a + ib)(c + id) = ac - bd + i(ad + bc)."""
-    halves = np.dtype(f"f{result.dtype.itemsize // 2}")
-    total = np.zeros(result.shape, result.dtype)
-    for part, factor in ((x.real, 1), (x.imag, 1j)):
-        for taps, phase in ((w.real, 1), (w.imag, 1j)):
-            if (np.iscomplexobj(x) or factor == 1) and (np.iscomplexobj(w) or phase == 1):
-                term = np.empty(result.shape, halves)
-                apply(np.ascontiguousarray(part), taps, term, outside.real if factor == 1 else outside.imag)
-                # not factor * phase * term: an infinity times the 0 of 1j is NaN
-                if factor * phase == -1:
-                    total.real -= term
-                elif factor * phase == 1:
-                    total.real += term
-                else:
-                    total.imag += term
-    result[...] = total
 
 
 def _factors(kernel: NDArray[np.float64]) -> list[tuple[int, NDArray[np.float64]]] | None:
@@ -374,7 +362,7 @@ def filter_axes(
         whole = complex(cval)
         for part, to, edge in ((x.real, result.real, whole.real), (x.imag, result.imag, whole.imag)):
             half = np.empty(result.shape, halves)
-            _run(_fastconv.filter_axes, op, np.ascontiguousarray(part), half, ordered, edge)
+            _run(_fastconv.filter_axes, op, part, half, ordered, edge)
             to[...] = half
     else:
         _run(_fastconv.filter_axes, op, x, result, ordered, float(np.real(cval)))
