@@ -21,6 +21,12 @@ constexpr double element_gathered = 0.6;         // cycles to copy an element of
 constexpr double run_gathered = 10;              // to begin with a run of them
 constexpr double tile_gathered = 150;            // and with a tile
 constexpr double winograd_position = 7;          // to transform a vector of one position of a tile, in and out
+constexpr double winograd_lane_input = 9;        // tiles in lanes: to transform a vector of one position on the way in,
+constexpr double winograd_lane_product = 0.7;    // to multiply it,
+constexpr double winograd_lane_output = 95;      // and to transform the sums of all back and store them;
+constexpr double winograd_lane_single = 1.25;    // share of that where a row of tiles is one vector
+constexpr double winograd_lane_far = 200;        // to store them where the output leaves the caches,
+constexpr double near_output = 16e6;             // which keep so many bytes of it
 constexpr double winograd_start = 3000;          // to list the tiles of a call
 constexpr double near_weights = 24e6;            // bytes of weights that a cache keeps between calls
 constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
@@ -34,6 +40,9 @@ constexpr double spread_load = 1.6;         // and to take it to the lanes of it
 constexpr double stencil_start = 40;        // cycles before and after the sums of a tile
 constexpr double stencil_column = 4;        // and of a column of the kernel
 constexpr double box_vector = 6.5;          // to transpose a vector of channels on its way in or out
+
+constexpr double most_lane_channels =
+    8;  // beyond which the transformed input of some vectors of tiles leaves the first cache
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 
@@ -161,6 +170,17 @@ double winograd(const Problem& p, const TileShape& s, int64_t m) {
     return double(p.groups) * (products + transforms) + winograd_start;
 }
 
+// Tiles in lanes: see winograd_pixel_lanes.hpp.
+double winograd_pixel_lanes(const Problem& p, const TileShape& s) {
+    const double rows = axis_tiles(p, 1, 4).all, vectors = ceiling(axis_tiles(p, 2, 4).all, s.lanes), positions = 36;
+    const double far = images(p) * group_out(p) * pixels(p) * double(p.element_size()) > near_output ? winograd_lane_far : 0;
+    const double output = (positions * group_in(p) * winograd_lane_product + winograd_lane_output) *
+                              (vectors == 1 ? winograd_lane_single : 1) +
+                          far;
+    const double input = positions * group_in(p) * winograd_lane_input;
+    return images(p) * rows * vectors * (input + group_out(p) * output) + winograd_start;
+}
+
 // A tile of `rows` neighbours, which lie `shared` lines apart, times vectors: see stencil.hpp. `inside` is the share of a
 // column's taps that are inside the input.
 double stencil(double rows, double vectors, double height, double shared, double columns, double load, double inside) {
@@ -219,7 +239,7 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::pointwise: return pixel_lanes ? pointwise_pixel_lanes(p, s) : 1.01 * pointwise_channel_lanes(p, s);
         case AlgorithmId::im2col: return im2col(p, s);
         case AlgorithmId::winograd2: return winograd(p, s, 2);
-        case AlgorithmId::winograd4: return winograd(p, s, 4);
+        case AlgorithmId::winograd4: return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, 4);
         case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
         case AlgorithmId::pool: return p.operations();
     }
@@ -238,9 +258,9 @@ double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTabl
     return all / cycles_per_microsecond;
 }
 
-double winograd_positions(const Problem& p, AlgorithmId id) {
+double winograd_positions(const Problem& p, AlgorithmId id, bool edges) {
     const int64_t m = id == AlgorithmId::winograd2 ? 2 : 4;
-    const double every = double(m + 2), edge = double(m / 2 + 2);
+    const double every = double(m + 2), edge = edges ? double(m / 2 + 2) : every;
     const auto along = [&](size_t axis) {
         const AxisTiles t = axis_tiles(p, axis, m);
         return t.whole * every + (t.all - t.whole) * edge;
@@ -255,6 +275,12 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::im2col: return true;
         case AlgorithmId::pointwise: return pointwise_pixel_lanes(p, s) < pointwise_channel_lanes(p, s);
         case AlgorithmId::direct: return p.stride[2] <= 2 && direct_pixel_lanes(p, s) < direct_channel_lanes(p, s);
+        case AlgorithmId::winograd4: {
+            Problem image = p;  // decided for one, so that it has the same bits in any batch
+            image.n = 1;
+            return p.dilation[2] == 1 && group_in(p) <= most_lane_channels &&
+                   winograd_pixel_lanes(image, s) < winograd(image, s, 4);
+        }
         case AlgorithmId::depthwise:
             return depthwise_lines_fit(p) && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;

@@ -13,8 +13,8 @@ inline bool is_winograd(AlgorithmId id) { return id == AlgorithmId::winograd2 ||
 // that what is decided by it, and with it every bit of a result, is the same for any number of threads.
 double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&, bool prepared = true);
 
-// Positions of transformed tiles in a problem, of each channel.
-double winograd_positions(const Problem&, AlgorithmId);
+// Positions of transformed tiles in a problem, of each channel; `edges` says that tiles at the edge have fewer.
+double winograd_positions(const Problem&, AlgorithmId, bool edges);
 
 // Whether an algorithm that can do either puts pixels rather than output channels in lanes: whichever costs less.
 bool pixels_in_lanes(const Problem&, AlgorithmId, const KernelTable&);

@@ -22,6 +22,7 @@ constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights tha
 constexpr int64_t depthwise_vectors = 2;                 // of pixels: columns of a block are multiples of that,
 constexpr int64_t depthwise_pixels = 8;                  // or of that where channels are in lanes
 constexpr int64_t winograd_strip = 256;                  // output columns of a line, more or less
+constexpr int64_t winograd_lane_strip = 1024;            // with tiles in lanes, whose last vector may be far from full
 
 template <class T>
 const ConvKernel<T>& kernel_of(const Kernels<T>& k, AlgorithmId id) {
@@ -119,20 +120,24 @@ class Blocking {
         const int64_t tiles = p_.n * a_.tile_rows * a_.tile_columns * d * d;
         const int64_t positions = (m + 2) * (m + 2);
         const int64_t weights = positions * element * a_.group_in * a_.group_out;
-        const int64_t tile_bytes = positions * element * (round_up(a_.group_in, lanes_) + pitch_), l2 = cache_sizes().l2;
-        // A block's workspace fits the second-level cache, but more tiles share each reading of weights that do not.
+        const int64_t l2 = cache_sizes().l2;
+        const int64_t tile_bytes =
+            positions * element * (a_.pixel_lanes ? 8 * a_.group_in : round_up(a_.group_in, lanes_) + pitch_);
+        // A block's workspace fits the second-level cache (tiles in lanes: an eighth of it, for so little is read there
+        // again), but more tiles share each reading of weights that do not.
         const int64_t wanted = std::max(l2 / tile_bytes, weights > l2 ? winograd_many_tiles : 2 * rows_);
         const int64_t affordable = at_least_one(winograd_most_block / tile_bytes);
         const int64_t most = std::min(wanted, affordable);
-        const int64_t strips =
-            std::max(parts_of(p_.output[2], winograd_strip), parts_of(a_.tile_columns, at_least_one(affordable / d)));
+        const int64_t strips = std::max(parts_of(p_.output[2], a_.pixel_lanes ? winograd_lane_strip : winograd_strip),
+                                        parts_of(a_.tile_columns, at_least_one(affordable / d)));
         a_.strips = std::clamp<int64_t>(strips, 1, at_least_one(a_.tile_columns));
         const int64_t row_tiles = d * parts_of(a_.tile_columns, a_.strips);
         // Long rows of tiles stay whole, since a block reads their lines whole, and two follow each other, as they share
         // lines.
         const bool long_rows = 2 * row_tiles > most;
-        const int64_t unit = d > 1 || long_rows ? row_tiles : 1;
-        const int64_t units = unit == 1 ? tiles : p_.n * a_.strips * d * a_.tile_rows;
+        a_.whole_rows = d > 1 || long_rows || a_.pixel_lanes;
+        const int64_t unit = a_.whole_rows ? row_tiles : 1;
+        const int64_t units = a_.whole_rows ? p_.n * a_.strips * d * a_.tile_rows : tiles;
         const int64_t most_units = at_least_one(long_rows ? std::min<int64_t>(2, affordable / unit) : most / unit);
         int64_t blocks = parts_of(units, most_units);
         a_.channel_blocks = 1;
@@ -143,7 +148,6 @@ class Blocking {
             blocks = round_up(blocks, threads_);
         a_.pixel_blocks = std::clamp<int64_t>(blocks, 1, at_least_one(units));
         a_.pixel_block = parts_of(units, a_.pixel_blocks) * unit;
-        a_.whole_rows = unit > 1;
     }
 
     void depthwise(int64_t panels) {
@@ -242,22 +246,6 @@ std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
     return offsets;
 }
 
-// Taps inside the input of the output position that has fewest; or less than that, where windows reach over both ends.
-int64_t fewest_taps(const Problem& p, size_t axis) {
-    const int64_t step = p.dilation[axis], taps = p.kernel[axis];
-    const auto before = [&](int64_t o) {  // in the padding before the input: fewer and fewer
-        const int64_t first = o * p.stride[axis] - p.before[axis];
-        return first < 0 ? std::min(parts_of(-first, step), taps) : 0;
-    };
-    const auto not_behind = [&](int64_t o) {  // not in the padding behind it: fewer and fewer
-        const int64_t first = o * p.stride[axis] - p.before[axis];
-        return first < p.input[axis] ? std::min(parts_of(p.input[axis] - first, step), taps) : 0;
-    };
-    const int64_t last = std::max<int64_t>(p.output[axis] - 1, 0);
-    if ((taps - 1) * step >= p.input[axis]) return std::max<int64_t>(not_behind(last) - before(0), 0);
-    return std::max<int64_t>(std::min(not_behind(0) - before(0), not_behind(last) - before(last)), 0);
-}
-
 template <class T>
 WeightSource<T> weight_source(const WeightView& w, const std::vector<int64_t>& products) {
     return {static_cast<const T*>(w.data), w.oc_stride, w.channels_first ? 1 : w.ic_stride, products.data()};
@@ -283,7 +271,9 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
     const int64_t width = vectors * k.lanes, rows = k.rows[vectors];
     switch (id) {
         case AlgorithmId::winograd2:
-        case AlgorithmId::winograd4: return tile_text(rows, "tiles", width, "channels");
+        case AlgorithmId::winograd4:
+            if (pixel_lanes) return tile_text(2, "channels", k.winograd_vectors * k.lanes, "tiles");
+            return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise:
             if (pixel_lanes) return tile_text(k.stencil_rows, "rows", 2 * k.lanes, "pixels");
             return tile_text(k.stencil_rows, "pixels", k.lanes, "channels");
@@ -308,12 +298,12 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.pixel_lanes = pixels_in_lanes(p, id, isa);
         if (skips_padding(id)) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
         format_.order = product_order(p, id, isa, a.pixel_lanes);
-        a.weight_tiles = format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
+        format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
+        a.weight_tiles = format_.tiles && !is_winograd(id);
         a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images
         summary_.threads = worthwhile_threads(p.operations(), threads);
         block(p, id, k, summary_.threads, a);
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
-        if (is_winograd(id)) a.neighbours = std::max<int64_t>(fewest_taps(p, 1) * fewest_taps(p, 2) - 1, 0);
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
         products_ = product_numbers(p, format_.order);
@@ -439,12 +429,14 @@ void ConvPlan::run_packed(const void* x, const void* weights, double safe, const
 std::vector<ConvPlan::Stage> ConvPlan::stages() const {
     const Problem& p = problem_;
     if (!is_winograd(format_.algorithm)) return {{"convolution", p.operations(), "FLOP"}};
-    const double positions = winograd_positions(p, format_.algorithm), element = double(p.element_size());
-    const int64_t repeated = std::visit([](const auto& a) { return a.channel_blocks; }, args_);
+    const auto [repeated, fused] =
+        std::visit([](const auto& a) { return std::pair(a.channel_blocks, a.pixel_lanes); }, args_);
+    const double positions = winograd_positions(p, format_.algorithm, !fused), element = double(p.element_size());
     const double in = double(p.n * p.ic) * double(p.input[1] * p.input[2]), out = double(p.n * p.oc * p.output_pixels());
-    return {{"input transform", double(repeated) * element * (in + positions * double(p.ic)), "B"},
-            {"multiply", 2 * positions * double(p.ic / p.groups * p.oc), "FLOP"},
-            {"output transform", element * (out + positions * double(p.oc)), "B"}};
+    const Stage input{"input transform", double(repeated) * element * (in + positions * double(p.ic)), "B"};
+    const double products = 2 * positions * double(p.ic / p.groups * p.oc);
+    if (fused) return {input, {"multiply, output transform", products, "FLOP"}};
+    return {input, {"multiply", products, "FLOP"}, {"output transform", element * (out + positions * double(p.oc)), "B"}};
 }
 
 std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weights, const void* bias, void* y) const {

@@ -107,10 +107,10 @@ class Transforms:
     edge_a: Array
     edge_b: Array
 
-    def along(self, outputs: int) -> tuple[Array, Array]:
+    def along(self, outputs: int, edges: bool) -> tuple[Array, Array]:
         """A' and B' of each tile of one axis, stacked."""
         m = len(self.a)
-        tiles, edge = -(-outputs // m), 0 < outputs % m <= m // 2
+        tiles, edge = -(-outputs // m), edges and 0 < outputs % m <= m // 2
         return tuple(  # type: ignore[return-value]
             np.stack([*[whole] * (tiles - edge), *[last] * edge])
             for whole, last in ((self.a, self.edge_a), (self.b, self.edge_b))
@@ -133,6 +133,7 @@ def matrix(*rows: tuple[Any, ...]) -> Array:
 
 
 RESTART = 64
+MOST_LANE_CHANNELS = 8  # of tiles in lanes
 # The points of F(4x4, 3x3), and what divides the rows of G: the product of a point's distances to the others.
 A, B = np.longdouble(2) / 3, np.longdouble(3) / 2
 NEAR, FAR = 1 / (2 * A**2 * (A**2 - B**2)), 1 / (2 * B**2 * (B**2 - A**2))
@@ -194,8 +195,11 @@ def winograd(
     layout: str,
     floor: Any = 0,
     absolute: bool,
+    edges: bool = True,
 ) -> Array:
     """F(m x m, 3x3) as written above; or the bound's T, in absolute values throughout.
+
+    Without ``edges`` tiles at the edge are like all others.
 
     With a dilation d, outputs equal modulo d, along each axis, are a convolution without it of every d-th
     pixel: each such phase has its own tiles and edges.
@@ -216,7 +220,7 @@ def winograd(
     def phase(x: Array) -> Array:
         """An undilated convolution of a padded input, [n, groups, c, h, w] to [n, groups, oc, h-2, w-2]."""
         out = [i - 2 for i in x.shape[-2:]]
-        (a_rows, b_rows), (a_columns, b_columns) = (t.along(o) for o in out)
+        (a_rows, b_rows), (a_columns, b_columns) = (t.along(o, edges) for o in out)
         rows, columns = len(a_rows), len(a_columns)
         padded = np.pad(x, [(0, 0)] * 3 + [(0, -o % m) for o in out])
         tiles = sliding_window_view(padded, (m + 2, m + 2), axis=(-2, -1))[..., ::m, ::m, :, :]
@@ -256,15 +260,19 @@ def winograd_bound(
     T = |A'| sum [(|G||g||G'|) * (|B'||d||B|)] |A| runs over the whole tile, so it is larger than S of
     `conv_bound` and counts pixels that the output does not see; but K grows with the channels more slowly.
     """
-    how = {"layout": layout, "absolute": True, **parameters}
-    total = winograd(m, x, w, b, **how)
-    underflow = np.maximum(winograd(m, x, w, b, floor=eta(dtype), **how) - total, 0)
     channels = ref.weight_first(w, layout).shape[1]
     k = WINOGRAD[m].roundings(channels) + (b is not None)
-    return np.maximum(
-        gamma(k, dtype) * (total + underflow) + underflow,
-        conv_bound(x, w, b, dtype, layout, **parameters),
-    )
+
+    def bound(edges: bool) -> Array:
+        how = {"layout": layout, "absolute": True, "edges": edges, **parameters}
+        total = winograd(m, x, w, b, **how)
+        underflow = np.maximum(winograd(m, x, w, b, floor=eta(dtype), **how) - total, 0)
+        return np.asarray(gamma(k, dtype) * (total + underflow) + underflow)
+
+    limit = np.maximum(bound(True), conv_bound(x, w, b, dtype, layout, **parameters))
+    # With tiles in lanes, which takes few channels, those at the edge are like all others.
+    lanes = m == 4 and layout == "NCHW" and channels <= MOST_LANE_CHANNELS
+    return np.maximum(limit, bound(False)) if lanes else limit
 
 
 # ---------------------------------------------------------------- activations

@@ -57,7 +57,6 @@ struct ConvArgs {
     bool whole_rows;                          // blocks of tiles consist of whole rows
     const T* direct_weights;                  // and what its guard needs: weights for the direct kernel,
     T safe;                                   // the largest input that overflows nowhere,
-    int64_t neighbours;                       // other pixels that every pixel of a window has there at least
     StageTimes* stages;                       // of the thread, or null
 
     int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
@@ -217,10 +216,11 @@ struct FilterKernel {
 template <class T>
 struct Kernels {
     int lanes, tile_vectors, tile_rows;
-    int tile_sums;       // elements of the buffer in which a tile's sums wait
-    int rows[4];         // of a tile so many vectors wide
-    int stencil_rows;    // of a tile of neighbours that share what they read
-    bool few_registers;  // so that a tile reads much for each product
+    int tile_sums;         // elements of the buffer in which a tile's sums wait
+    int rows[4];           // of a tile so many vectors wide
+    int stencil_rows;      // of a tile of neighbours that share what they read
+    int winograd_vectors;  // of tiles at once, with tiles in lanes
+    bool few_registers;    // so that a tile reads much for each product
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
     PackKernel<T> pack;

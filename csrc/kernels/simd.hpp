@@ -296,6 +296,18 @@ inline V odd_of(V a, V b, Indices<J...>) {
     return __builtin_shufflevector(a, b, (2 * J + 1)...);
 }
 
+// The lanes of two vectors in turn: a0, b0, a1, b1, ..., the first half of them and the second.
+template <class V, int... J>
+inline V low_zipped(V a, V b, Indices<J...>) {
+    constexpr int L = sizeof...(J);
+    return __builtin_shufflevector(a, b, (J / 2 + J % 2 * L)...);
+}
+template <class V, int... J>
+inline V high_zipped(V a, V b, Indices<J...>) {
+    constexpr int L = sizeof...(J);
+    return __builtin_shufflevector(a, b, (L / 2 + J / 2 + J % 2 * L)...);
+}
+
 // p[0], p[S], p[2 S], ...; reads up to p[(lanes - 1) S] and no further.
 template <int S, class T>
 inline Vec<T> load_step(const T* p) {
@@ -359,20 +371,20 @@ inline void exchange(V& a, V& b, Indices<J...>) {
     a = low;
 }
 
-template <class T, int H>
-inline void transpose_step(Vec<T>* r) {
+// r[i][j] <-> r[j][i] in every square of N x N lanes, N vectors: log2(N) rounds, each swapping off-diagonal blocks of half
+// the size.
+template <class T, int N, int H = N / 2>
+inline void transpose_within(Vec<T>* r) {
     if constexpr (H > 0) {
 #pragma GCC unroll 16
-        for (int i = 0; i < lanes<T>; ++i)
+        for (int i = 0; i < N; ++i)
             if (!(i & H)) exchange<H>(r[i], r[i + H], typename MakeIndices<lanes<T>>::type{});
-        transpose_step<T, H / 2>(r);
+        transpose_within<T, N, H / 2>(r);
     }
 }
-
-// r[i][j] <-> r[j][i]: log2(lanes) rounds, each swapping off-diagonal blocks of half the size.
 template <class T>
 inline void transpose(Vec<T>* r) {
-    transpose_step<T, lanes<T> / 2>(r);
+    transpose_within<T, lanes<T>>(r);
 }
 
 // Calls f(Constant<m>) for the run-time m in 1..Max, so that m is a constant inside.

@@ -30,6 +30,7 @@ constexpr Kernels<T> kernels() {
     k.rows[2] = rows_of(2);
     k.rows[3] = rows_of(3);
     k.stencil_rows = stencil_rows;
+    k.winograd_vectors = winograd_vectors;
     k.tile_rows = tile_rows;
     k.few_registers = vector_registers < 32;
     k.direct = {direct<T>, no_workspace<T>};

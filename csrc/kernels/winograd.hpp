@@ -1,7 +1,8 @@
 // Winograd's minimal filtering for 3x3 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task transforms
 // the input of a block of tiles, multiplies and transforms back while all of it stays in second-level cache.
 //
-// Channels in lanes throughout. Loops: task (group, panels of output channels, block of tiles) ->
+// Channels in lanes here, tiles in lanes in winograd_pixel_lanes.hpp. Loops: task (group, panels of output channels, block
+// of tiles) ->
 //     input   lanes of channels -> row of tiles { new input lines -> tile }
 //     panel { multiply: position -> tiles of the house;  output: row of tiles { tile -> lines of y } }
 // Tiles whose pixels differ too much for this algorithm are left to the direct kernel: winograd_guard.hpp.
@@ -15,83 +16,10 @@
 
 #include "copy.hpp"
 #include "gemm.hpp"
-#include "winograd_guard.hpp"
-#include "winograd_transform.hpp"
+#include "winograd_pixel_lanes.hpp"
 
 namespace fastconv {
 namespace {
-
-constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
-
-// Channels whose values of one tile lie next to each other: a cache line.
-template <class T>
-constexpr int64_t winograd_chunk = 64 / sizeof(T);
-
-// Where things lie in the workspace.
-template <class T, int m>
-struct WinogradBuffers {
-    static constexpr int alpha = m + 2, positions = alpha * alpha, ring = 2 * m;
-    int64_t chunks, v_chunk, v_position, m_position, line;  // in elements
-    int64_t magnitude_line;
-    int64_t v, sums, in, out, magnitudes, rows, tiles, total;  // in bytes
-
-    explicit WinogradBuffers(const ConvArgs<T>& a) {
-        const WinogradGrid<T> grid(a, m);
-        constexpr int64_t unit = 64 / sizeof(T);
-        // Positions, and lines, lie an odd number of cache lines apart, or the stores of one tile would compete for one set.
-        const auto odd = [](int64_t n) { return (parts_of(n, unit) | 1) * unit; };
-        chunks = parts_of(a.group_in, winograd_chunk<T>);
-        v_chunk = a.pixel_block * winograd_chunk<T>;
-        v_position = odd(chunks * v_chunk);
-        m_position = odd(a.pixel_block * widest_panel(a));
-        const int64_t width = grid.widest();  // few tiles may lie in two rows too, which share lines of the whole strip
-        magnitude_line = (parts_of(width + 2 * a.dilation[2], lanes<T>) + 1) * lanes<T>;  // blocks begin anywhere
-        line = odd(magnitude_line * lanes<T>);
-        const int64_t row_tiles = grid.dilation * max_of(grid.columns / max_of(grid.strips, 1), 1);
-        const int64_t most_rows = min_of(a.pixel_block, a.pixel_block / row_tiles + 2);
-        v = 0;
-        const auto place = [&](int64_t& at, int64_t after, int64_t bytes) { at = (after + bytes + 63) / 64 * 64; };
-        place(sums, v, positions * v_position * int64_t(sizeof(T)));
-        place(in, sums, positions * m_position * int64_t(sizeof(T)));
-        place(out, in, ring * line * int64_t(sizeof(T)));
-        place(magnitudes, out, parts_of(m * width + lanes<T>, lanes<T>) * lanes<T> * widest_panel(a) * int64_t(sizeof(T)));
-        place(rows, magnitudes, most_rows * alpha * magnitude_line * int64_t(sizeof(T)));
-        place(tiles, rows, most_rows * int64_t(sizeof(WinogradRow)));
-        place(total, tiles, a.pixel_block * int64_t(sizeof(WinogradTile)));
-    }
-};
-
-template <class T, int m>
-int64_t winograd_workspace(const ConvArgs<T>& a) {
-    return WinogradBuffers<T, m>(a).total;
-}
-
-// What a task works with.
-template <class T, int m>
-struct WinogradBlock {
-    using Buffers = WinogradBuffers<T, m>;
-    const ConvArgs<T>& a;
-    const Buffers buffers;
-    char* memory;
-    int64_t group;
-    WinogradRow* row;
-    int64_t rows = 0;
-    WinogradTile* tile;
-    WinogradKinds kinds;
-    Magnitudes<T> magnitudes;
-
-    WinogradBlock(const ConvArgs<T>& args, char* workspace, int64_t g, Range block)
-        : a(args),
-          buffers(args),
-          memory(workspace),
-          group(g),
-          row(reinterpret_cast<WinogradRow*>(workspace + buffers.rows)),
-          tile(reinterpret_cast<WinogradTile*>(workspace + buffers.tiles)) {
-        magnitudes = {reinterpret_cast<Bits<T>*>(workspace + buffers.magnitudes), buffers.magnitude_line};
-        WinogradGrid<T>(a, m).template list<Winograd<m>::edge_outputs>(a, block, row, rows, tile, kinds);
-    }
-    T* at(int64_t offset) const { return reinterpret_cast<T*>(memory + offset); }
-};
 
 // One input row of `lanes` channels from channel c on, from column `left` (which may be in the padding), as [pixel][lane];
 // and the magnitudes of its pixels.
@@ -166,19 +94,22 @@ inline void winograd_input_stage(const WinogradBlock<T, m>& b) {
                 const WinogradTile& tile = b.tile[t];
                 const T* from[m + 2];
                 for (int i = 0; i < row->lines; ++i) from[i] = line[i] + (tile.column - row->column) * L;
+                const auto pixels = [&](int i, int j) { return load(from[i] + j * pixel); };
                 T* v = to + tile.slot * chunk;
                 if (row->edge && tile.edge)
-                    winograd_input<T, m, true, true>(from, pixel, v, buffers.v_position);
+                    winograd_input<T, m, true, true>(pixels, v, buffers.v_position);
                 else if (row->edge)
-                    winograd_input<T, m, true, false>(from, pixel, v, buffers.v_position);
+                    winograd_input<T, m, true, false>(pixels, v, buffers.v_position);
                 else if (tile.edge)
-                    winograd_input<T, m, false, true>(from, pixel, v, buffers.v_position);
+                    winograd_input<T, m, false, true>(pixels, v, buffers.v_position);
                 else
-                    winograd_input<T, m, false, false>(from, pixel, v, buffers.v_position);
+                    winograd_input<T, m, false, false>(pixels, v, buffers.v_position);
             }
         }
     }
 }
+
+constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
 
 // M of one panel of output channels.
 template <class T, int m>
@@ -277,19 +208,21 @@ inline void winograd_output_stage(const WinogradBlock<T, m>& b, const Panel& pan
 template <class T, int m>
 inline bool winograd_inspect(const WinogradBlock<T, m>& b) {
     const ConvArgs<T>& a = b.a;
-    if (all_tiles_pass(a, b.magnitudes, b.row, b.rows)) return false;
     const int64_t d = a.dilation[2];
     bool any = false;
-    for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row)
+    Bits<T>* largest = b.magnitudes.line(b.buffers.magnitude_lines);
+    T* least = reinterpret_cast<T*>(b.magnitudes.line(b.buffers.magnitude_lines + 1));
+    for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row) {
+        const int64_t high = min_of(row->lines - 2, parts_of(a.out.size[1] - row->out_row, d));
+        if (high <= 0 || inspect_row(a, b.magnitudes, *row, high, largest, least)) continue;
         for (int64_t t = row->begin; t < row->end; ++t) {
             WinogradTile& tile = b.tile[t];
-            const int64_t high = min_of(row->lines - 2, parts_of(a.out.size[1] - row->out_row, d));
             const int64_t wide = min_of(m, parts_of(a.out.size[2] - tile.column, d));
             const int64_t pixels = (tile.edge ? Winograd<m>::edge_outputs : m) + 2;
-            tile.spoiled = high > 0 && wide > 0 &&
-                           !tile_passes<T, m>(a, b.magnitudes, *row, tile.column - row->column, pixels, high, wide);
+            tile.spoiled = wide > 0 && !tile_passes(a, largest, least, tile.column - row->column, pixels, wide);
             any |= tile.spoiled;
         }
+    }
     return any;
 }
 
@@ -336,11 +269,22 @@ void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
         a.stages->nanoseconds[stage] += now - time;
         time = now;
     };
+    const Range panels{part_begin(a.panels, a.channel_blocks, at.channel_block),
+                       part_begin(a.panels, a.channel_blocks, at.channel_block + 1)};
+    if constexpr (m == 4) {
+        if (a.pixel_lanes) {
+            winograd_input_pixel_lanes(block);
+            const bool spoiled = winograd_inspect(block);
+            end_stage(0);
+            winograd_output_pixel_lanes(block, panels.begin, panels.end);
+            for (int64_t i = panels.begin; spoiled && i < panels.end; ++i) winograd_repair(block, i);
+            return end_stage(1);
+        }
+    }
     winograd_input_stage(block);
     const bool spoiled = winograd_inspect(block);
     end_stage(0);
-    const int64_t last_panel = part_begin(a.panels, a.channel_blocks, at.channel_block + 1);
-    for (int64_t i = part_begin(a.panels, a.channel_blocks, at.channel_block); i < last_panel; ++i) {
+    for (int64_t i = panels.begin; i < panels.end; ++i) {
         const Panel panel = panel_of(a, at.group, i);
         winograd_multiply_stage(block, panel);
         end_stage(1);

@@ -7,13 +7,20 @@
 //     largest |x| of the tile <= contrast * sum of |x| over the output's window without its largest pixel.
 #pragma once
 
+#include <cmath>
+
 #include "direct.hpp"
 #include "winograd_tiles.hpp"
 
 namespace fastconv {
 namespace {
 
-constexpr int winograd_contrast = 4;
+// The errors that channels leave add up like their square root, the bound they are held to like their number: with fewer
+// than 16, pixels have to be more alike.
+template <class T>
+inline T winograd_contrast(const ConvArgs<T>& a) {
+    return std::sqrt(T(min_of(a.group_in, 16)));
+}
 
 // Channels last: the largest magnitude of each of `count` pixels.
 template <class T>
@@ -52,58 +59,73 @@ struct Magnitudes {
 };
 
 template <class T>
-inline bool passes(const ConvArgs<T>& a, Bits<T> largest, T least) {
-    // Below this, transformed values would lose digits to underflow.
-    constexpr T least_safe = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
-    const T most = number<T>(largest);
-    return (most == 0 || most >= least_safe) && most <= a.safe && most <= T(winograd_contrast) * least;  // false for NaN
+inline Vec<T> as_numbers(const Bits<T>* p) {
+    return reinterpret_cast<Vec<T>>(load(p));
 }
 
-// Whether all tiles of a block pass because their pixels are alike.
+// Below this, transformed values would lose digits to underflow.
 template <class T>
-inline bool all_tiles_pass(const ConvArgs<T>& a, const Magnitudes<T>& x, const WinogradRow* row, int64_t rows) {
-    const int64_t d = a.dilation[2];
-    Bits<T> largest = 0, least = all_but_sign<T>;
-    for (int64_t r = 0; r < rows; ++r) {
-        const Range valid = inside(row[r].column - a.before[2], 1, row[r].width + 2 * d, a.in.size[2]);
-        for (int64_t i = row[r].shared; i < row[r].lines; ++i) {
-            const int64_t ih = row[r].out_row + i * d - a.before[1];
-            if (ih < 0 || ih >= a.in.size[1]) continue;
-            const Bits<T>* line = x.line(row[r].first_line + i);
-            for (int64_t j = valid.begin; j < valid.end; ++j) {
-                largest = larger(largest, line[j]);
-                least = line[j] < least ? line[j] : least;
-            }
-        }
-    }
-    constexpr T slack = T(0.9375);  // the sums in tile_passes() are rounded, and what passes here would pass there
-    return passes<T>(a, largest, slack * T(a.neighbours) * number<T>(least));
+constexpr T least_safe = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+
+template <class T>
+inline bool passes(const ConvArgs<T>& a, Bits<T> largest, T least) {
+    const T most = number<T>(largest);
+    return (most == 0 || most >= least_safe<T>) && most <= a.safe && most <= winograd_contrast(a) * least;  // false for NaN
 }
 
-// One tile, whose pixels begin at `column` of the row's lines and are `pixels` wide, and its outputs.
-template <class T, int m>
-inline bool tile_passes(const ConvArgs<T>& a, const Magnitudes<T>& x, const WinogradRow& row, int64_t column, int64_t pixels,
-                        int64_t outputs_high, int64_t outputs_wide) {
-    const int64_t d = a.dilation[2];
-    Bits<T> largest = 0;
-    T most[m + 2][m] = {}, sum[m + 2][m] = {};  // of three neighbours
-    for (int64_t i = 0; i < row.lines; ++i) {
-        const Bits<T>* line = x.line(row.first_line + i) + column;
-        for (int64_t j = 0; j < pixels; ++j) largest = larger(largest, line[j * d]);
-        for (int64_t j = 0; j < outputs_wide; ++j) {
-            const T p = number<T>(line[j * d]), q = number<T>(line[(j + 1) * d]), r = number<T>(line[(j + 2) * d]);
-            most[i][j] = larger(p, larger(q, r));
-            sum[i][j] = p + q + r;
-        }
+// For each column of the lines of a row of tiles, the largest pixel in it; and for those where the window of an output
+// begins, the least that the windows of its `outputs_high` rows have without their largest pixel. Whether all tiles pass
+// because the largest of all is small enough for the least of all.
+template <class T>
+inline bool inspect_row(const ConvArgs<T>& a, const Magnitudes<T>& x, const WinogradRow& row, int64_t outputs_high,
+                        Bits<T>* largest, T* least) {
+    constexpr int L = lanes<T>;
+    constexpr T none = std::numeric_limits<T>::max();
+    const int64_t d = a.dilation[2], outputs = min_of(row.width, a.out.size[2] - row.column);
+    BitsVec<T> largest_of_all = {};
+    for (int64_t j = 0; j < row.width + 2 * d; j += L) {
+        BitsVec<T> high = {};
+        for (int64_t i = 0; i < row.lines; ++i) high = larger(high, load(x.line(row.first_line + i) + j));
+        store(largest + j, high);
+        largest_of_all = larger(largest_of_all, high);
     }
-    T least = number<T>(largest);
-    for (int64_t i = 0; i < outputs_high; ++i)
-        for (int64_t j = 0; j < outputs_wide; ++j) {
-            const T others =
-                (sum[i][j] + sum[i + 1][j] + sum[i + 2][j]) - larger(most[i][j], larger(most[i + 1][j], most[i + 2][j]));
-            least = others < least ? others : least;
+    Vec<T> least_of_all = broadcast(none);
+    for (int64_t j = 0; j < outputs; j += L) {
+        Vec<T> low = broadcast(none), sum[3] = {}, most[3] = {};  // of the last three lines
+        for (int64_t i = 0; i < outputs_high + 2; ++i) {
+            const Bits<T>* line = x.line(row.first_line + i) + j;
+            const Vec<T> p = as_numbers<T>(line), q = as_numbers<T>(line + d), r = as_numbers<T>(line + 2 * d);
+            sum[0] = sum[1], sum[1] = sum[2], sum[2] = p + q + r;
+            most[0] = most[1], most[1] = most[2], most[2] = larger(p, larger(q, r));
+            if (i < 2) continue;
+            const Vec<T> others = (sum[0] + sum[1] + sum[2]) - larger(most[0], larger(most[1], most[2]));
+            low = others < low ? others : low;
         }
-    return passes<T>(a, largest, least);
+        store(least + j, low);
+        for (int64_t i = outputs; i < j + L; ++i) least[i] = none;
+        low = load(least + j);
+        least_of_all = low < least_of_all ? low : least_of_all;
+    }
+    Bits<T> most = 0;
+    T low = none;
+    for (int i = 0; i < L; ++i) {
+        most = larger(most, largest_of_all[i]);
+        low = least_of_all[i] < low ? least_of_all[i] : low;
+    }
+    // Then the largest pixel of a tile, of 8 at least in a window, is not less than a 32nd of that of all.
+    return passes<T>(a, most, low) && (most == 0 || number<T>(most) >= 32 * least_safe<T>);
+}
+
+// A tile whose pixels begin at `column` of such lines and are `pixels` wide, and its outputs.
+template <class T>
+inline bool tile_passes(const ConvArgs<T>& a, const Bits<T>* largest, const T* least, int64_t column, int64_t pixels,
+                        int64_t outputs_wide) {
+    const int64_t d = a.dilation[2];
+    Bits<T> most = 0;
+    for (int64_t j = 0; j < pixels; ++j) most = larger(most, largest[column + j * d]);
+    T low = number<T>(most);
+    for (int64_t j = 0; j < outputs_wide; ++j) low = least[column + j * d] < low ? least[column + j * d] : low;
+    return passes<T>(a, most, low);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "grid.hpp"
-#include "winograd_transform.hpp"
+#include "winograd_pixel_lanes.hpp"
 
 namespace fastconv {
 namespace {
@@ -31,8 +31,16 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
     // Channels first, the taps of an input channel follow each other; channels last, the channels of a tap.
     const int64_t tap = (a.channels_first ? 1 : a.group_in) * w.product_stride;
     const int64_t channel = (a.channels_first ? 9 : 1) * w.product_stride;
-    const int64_t position = a.group_in * panel.width;
     to += panel.weights * a.group_in * alpha * alpha;
+    // With tiles in lanes, the channels that are computed at once follow each other.
+    const int64_t at_once = a.pixel_lanes ? winograd_channels_at_once : panel.width;
+    const auto put = [&](int64_t position, int64_t c, int64_t j, Vec<double> u) {
+        const auto at = [&](int64_t o) {
+            return to + ((o / at_once * alpha * alpha + position) * a.group_in + c) * at_once + o % at_once;
+        };
+        if (!a.pixel_lanes) return store_as<T>(at(j), u);
+        for (int i = 0; i < D; ++i) *at(j + i) = T(u[i]);
+    };
     for (int64_t c = 0; c < a.group_in; ++c)
         for (int64_t j = 0; j < panel.width; j += D) {
             const int used = between(0, int(panel.channels - j), D);
@@ -40,12 +48,11 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
             for (int t = 0; t < 9; ++t)
                 for (int i = 0; i < D; ++i)
                     g[t][i] = i < used ? double(from[(j + i) * w.channel_stride + c * channel + t * tap]) : 0;
-            T* at = to + c * panel.width + j;
             for (int i = 0; i < alpha; ++i) {
                 Vec<double> row[3];  // of G g
                 for (int q = 0; q < 3; ++q) row[q] = g[q] * G[i][0] + g[3 + q] * G[i][1] + g[6 + q] * G[i][2];
                 for (int k = 0; k < alpha; ++k)
-                    store_as<T>(at + (i * alpha + k) * position, row[0] * G[k][0] + row[1] * G[k][1] + row[2] * G[k][2]);
+                    put(i * alpha + k, c, j, row[0] * G[k][0] + row[1] * G[k][1] + row[2] * G[k][2]);
             }
         }
 }

@@ -68,10 +68,10 @@ struct WinogradGrid {
         return {begin(i), begin(i + 1)};
     }
 
-    // Fills the tables with the tiles of a block.
-    template <int edge_outputs>
-    void list(const ConvArgs<T>& a, Range block, WinogradRow* row, int64_t& row_count, WinogradTile* tile,
-              WinogradKinds& kinds) const {
+    // Fills the tables with the tiles of a block. Tiles with `edge_outputs` outputs across the edge or fewer are those at
+    // it.
+    void list(const ConvArgs<T>& a, int64_t edge_outputs, Range block, WinogradRow* row, int64_t& row_count,
+              WinogradTile* tile, WinogradKinds& kinds) const {
         row_count = 0;
         int64_t count[4] = {};
         for (int64_t t = block.begin; t < block.end;) {

@@ -100,10 +100,10 @@ struct Winograd<4> {
     }
 };
 
-// V = B^T d B of a tile, `lanes` channels at once: pixel (i, j) at row[i][j * pixel], position (i, j) of the result at
+// V = B^T d B of a tile, a vector at once: pixels (i, j) are what pixel(i, j) loads, position (i, j) of the result lies at
 // to[(i * (m + 2) + j) * position].
-template <class T, int m, bool edge_rows, bool edge_columns>
-inline void winograd_input(const T* const* row, int64_t pixel, T* to, int64_t position) {
+template <class T, int m, bool edge_rows, bool edge_columns, class Pixel>
+inline void winograd_input(const Pixel& pixel, T* to, int64_t position) {
     using W = Winograd<m>;
     constexpr int alpha = m + 2, columns = edge_columns ? W::edge_outputs + 2 : alpha;
     const auto rows_of_pair = [&](auto pair) {
@@ -111,7 +111,7 @@ inline void winograd_input(const T* const* row, int64_t pixel, T* to, int64_t po
         Vec<T> half[2][columns];
 #pragma GCC unroll 6
         for (int j = 0; j < columns; ++j)
-            W::template input<T, p, edge_rows>([&](int i) { return load(row[i] + j * pixel); }, half[0][j], half[1][j]);
+            W::template input<T, p, edge_rows>([&](int i) { return pixel(i, j); }, half[0][j], half[1][j]);
 #pragma GCC unroll 2
         for (int r = 0; r < 2; ++r) {
             const int i = r ? W::second[p] : W::first[p];
