@@ -41,8 +41,8 @@ constexpr double stencil_start = 40;        // cycles before and after the sums 
 constexpr double stencil_column = 4;        // and of a column of the kernel
 constexpr double box_vector = 6.5;          // to transpose a vector of channels on its way in or out
 
-constexpr double most_lane_channels =
-    8;  // beyond which the transformed input of some vectors of tiles leaves the first cache
+// Input channels with tiles in lanes: with more, the transformed input of some vectors of tiles leaves the first cache.
+constexpr double most_lane_channels = 8;
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 

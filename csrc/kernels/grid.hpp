@@ -25,8 +25,8 @@ inline Cell cell_of(const ConvArgs<T>& a, int64_t task) {
     return c;
 }
 
-constexpr int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 struct Range {
     int64_t begin, end;

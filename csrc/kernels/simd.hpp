@@ -371,20 +371,20 @@ inline void exchange(V& a, V& b, Indices<J...>) {
     a = low;
 }
 
-// r[i][j] <-> r[j][i] in every square of N x N lanes, N vectors: log2(N) rounds, each swapping off-diagonal blocks of half
-// the size.
-template <class T, int N, int H = N / 2>
-inline void transpose_within(Vec<T>* r) {
+template <class T, int H>
+inline void transpose_step(Vec<T>* r) {
     if constexpr (H > 0) {
 #pragma GCC unroll 16
-        for (int i = 0; i < N; ++i)
+        for (int i = 0; i < lanes<T>; ++i)
             if (!(i & H)) exchange<H>(r[i], r[i + H], typename MakeIndices<lanes<T>>::type{});
-        transpose_within<T, N, H / 2>(r);
+        transpose_step<T, H / 2>(r);
     }
 }
+
+// r[i][j] <-> r[j][i]: log2(lanes) rounds, each swapping off-diagonal blocks of half the size.
 template <class T>
 inline void transpose(Vec<T>* r) {
-    transpose_within<T, lanes<T>>(r);
+    transpose_step<T, lanes<T> / 2>(r);
 }
 
 // Calls f(Constant<m>) for the run-time m in 1..Max, so that m is a constant inside.

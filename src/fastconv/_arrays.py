@@ -1,4 +1,4 @@
-"""What `ndimage` and `signal` share: axes by name, arrays as kernels take them, complex ones as real ones."""
+"""What `ndimage` and `signal` share: axes, arrays as kernels take them, complex ones as real ones."""
 
 from __future__ import annotations
 
