@@ -17,6 +17,14 @@ const Kernels<T>& kernels_of(const KernelTable& table) {
         return table.f64;
 }
 
+template <class T>
+const GradientKernels<T>& gradients_of(const KernelTable& table) {
+    if constexpr (sizeof(T) == 4)
+        return table.gradients->f32;
+    else
+        return table.gradients->f64;
+}
+
 // The registers that tell an x86-64 processor's level. A plain struct, so that tests can invent processors.
 struct X86Features {
     uint32_t leaf1_ecx, leaf1_edx, leaf7_ebx, extended1_ecx;

@@ -45,7 +45,7 @@ class Buffer {
 };
 
 // Memory for the time of a call, kept by the calling thread for its next calls, since fresh pages are slow, unless it is
-// large. A call may have two, and a signal handler that runs within it calls of its own: each takes what nobody has.
+// large. A call may have several, and a signal handler that runs within it calls of its own: each takes what nobody has.
 // Allocated before any parallel region begins, where running out of memory can still become an exception.
 class Workspace {
    public:
@@ -57,8 +57,10 @@ class Workspace {
     }
     ~Workspace() {
         if (own_.size() > most_kept) return;
-        Buffer& smaller = kept()[0].size() < kept()[1].size() ? kept()[0] : kept()[1];
-        if (smaller.size() < own_.size()) smaller = std::move(own_);
+        Buffer* smallest = kept();
+        for (Buffer& b : kept())
+            if (b.size() < smallest->size()) smallest = &b;
+        if (smallest->size() < own_.size()) *smallest = std::move(own_);
     }
     Workspace(const Workspace&) = delete;
     Workspace& operator=(const Workspace&) = delete;
@@ -66,7 +68,7 @@ class Workspace {
 
    private:
     static constexpr int64_t most_kept = 32 << 20;
-    using Kept = Buffer[2];
+    using Kept = Buffer[4];
     static Kept& kept() {
         thread_local Kept buffers;
         return buffers;

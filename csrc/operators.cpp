@@ -55,6 +55,17 @@ void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner)
 }
 
 template <class T>
+void run_channel_sums(const T* x, int64_t outer, int64_t channels, int64_t inner, T* sums) {
+    const auto kernel = gradients_of<T>(current_isa()).channel_sums;
+    const int64_t lanes = kernels_of<T>(current_isa()).lanes;
+    const int threads = worthwhile_threads(double(outer) * double(channels) * double(inner), get_num_threads());
+    const int64_t tasks = parts_of(channels, lanes);
+    parallel_for(tasks, threads, [&](int64_t task, int) {
+        kernel(x, outer, channels, inner, task * lanes, std::min(channels, (task + 1) * lanes), sums);
+    });
+}
+
+template <class T>
 double measure_peak(double seconds, int threads) {
     using Clock = std::chrono::steady_clock;
     const Kernels<T>& k = kernels_of<T>(current_isa());
@@ -81,6 +92,7 @@ double measure_peak(double seconds, int threads) {
     template void run_linear<T>(const T*, const T*, const T*, T*, int64_t, int64_t, int64_t, const ActivationSpec&); \
     template void run_activation<T>(const T*, T*, int64_t, const ActivationSpec&);                                   \
     template void run_softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                                           \
+    template void run_channel_sums<T>(const T*, int64_t, int64_t, int64_t, T*);                                      \
     template double measure_peak<T>(double, int);
 FASTCONV_INSTANTIATE(float)
 FASTCONV_INSTANTIATE(double)

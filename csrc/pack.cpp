@@ -23,37 +23,29 @@ ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& 
     return {1, {kh * kw * in, kw * in, in}};
 }
 
-std::vector<int64_t> product_numbers(const Problem& p, const ProductOrder& order) {
+WeightOrder weight_order(Layout layout) {
+    return layout == Layout::channels_first ? WeightOrder::channels_first : WeightOrder::channels_last;
+}
+
+std::vector<int64_t> product_numbers(const Problem& p, const ProductOrder& order, WeightOrder weights) {
     const int64_t in = p.ic / p.groups;
-    const bool first = p.layout == Layout::channels_first;
+    const bool taps_last = weights == WeightOrder::channels_first;
     std::vector<int64_t> numbers;
     numbers.reserve(size_t(in * p.taps()));
-    for (int64_t outer = 0; outer < (first ? in : 1); ++outer)
+    for (int64_t outer = 0; outer < (taps_last ? in : 1); ++outer)
         for (int64_t d = 0; d < p.kernel[0]; ++d)
             for (int64_t h = 0; h < p.kernel[1]; ++h)
                 for (int64_t x = 0; x < p.kernel[2]; ++x)
-                    for (int64_t inner = 0; inner < (first ? 1 : in); ++inner)
+                    for (int64_t inner = 0; inner < (taps_last ? 1 : in); ++inner)
                         numbers.push_back((outer + inner) * order.channel + d * order.tap[0] + h * order.tap[1] +
                                           x * order.tap[2]);
     return numbers;
 }
 
-WeightView weight_view(const Problem& p, const void* data) {
-    const int64_t in = p.ic / p.groups;
-    const bool first = p.layout == Layout::channels_first;
-    WeightView w{data, 0, 0, {}, first};
-    w.oc_stride = first ? in * p.taps() : 1;
-    w.ic_stride = first ? p.taps() : p.oc;
-    w.stride[2] = first ? 1 : in * p.oc;
-    w.stride[1] = w.stride[2] * p.kernel[2];
-    w.stride[0] = w.stride[1] * p.kernel[1];
-    return w;
-}
-
-double largest(const Problem& p, const KernelTable& isa, const WeightView& w) {
+double largest(const Problem& p, const KernelTable& isa, const void* weights) {
     const int64_t count = p.oc * (p.ic / p.groups) * p.taps();
-    return p.dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(w.data), count))
-                                 : isa.f64.largest(static_cast<const double*>(w.data), count);
+    return p.dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), count))
+                                 : isa.f64.largest(static_cast<const double*>(weights), count);
 }
 
 bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }

@@ -10,15 +10,10 @@
 
 namespace fastconv {
 
-// The caller's weights, whatever their layout: element (oc, ic, kd, kh, kw) at data[oc * oc_stride + ...].
-struct WeightView {
-    const void* data;
-    int64_t oc_stride, ic_stride, stride[3];
-    bool channels_first;  // so that the products of one output channel lie next to each other, else the output channels do
-};
-
-// The view of a C-contiguous weight array of the problem's layout.
-WeightView weight_view(const Problem&, const void* data);
+// How weights lie before they are packed, the last axis fastest. The first two are those of the layouts; the third is what
+// gradients with respect to the input make of either.
+enum class WeightOrder { channels_first, channels_last, taps_middle };  // (oc, ic, taps), (taps, ic, oc), (oc, taps, ic)
+WeightOrder weight_order(Layout);
 
 // The order in which an algorithm adds the products of a sum: that of channel c and tap (d, h, w) is number
 // c * channel + d * tap[0] + h * tap[1] + w * tap[2].
@@ -29,7 +24,7 @@ struct ProductOrder {
 ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&, bool pixel_lanes);
 
 // The number of each product, in the order in which a channel's weights lie.
-std::vector<int64_t> product_numbers(const Problem&, const ProductOrder&);
+std::vector<int64_t> product_numbers(const Problem&, const ProductOrder&, WeightOrder);
 
 // What the order of packed weights depends on: two problems on the same weights may share them if this is equal.
 struct WeightFormat {
@@ -51,7 +46,7 @@ struct PackedWeights {
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
 // The largest magnitude; NaN if there is one.
-double largest(const Problem&, const KernelTable&, const WeightView&);
+double largest(const Problem&, const KernelTable&, const void* weights);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
 // no product at all; with such weights kernels take channels in lanes, or the direct kernel takes over, if that skips it.

@@ -247,8 +247,12 @@ std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
 }
 
 template <class T>
-WeightSource<T> weight_source(const WeightView& w, const std::vector<int64_t>& products) {
-    return {static_cast<const T*>(w.data), w.oc_stride, w.channels_first ? 1 : w.ic_stride, products.data()};
+WeightSource<T> weight_source(const Problem& p, WeightOrder order, const void* weights,
+                              const std::vector<int64_t>& products) {
+    const bool last = order == WeightOrder::channels_last;
+    const int64_t reduction = p.ic / p.groups * p.taps();
+    return {static_cast<const T*>(weights), last ? 1 : reduction, last ? p.oc : 1, order == WeightOrder::channels_first,
+            products.data()};
 }
 
 // The largest input with which no sum of Winograd's algorithm overflows: its transforms enlarge a number at most so much.
@@ -285,8 +289,8 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
 
 }  // namespace
 
-ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, bool finite)
-    : problem_(p), format_{id, &isa, false, {}}, threads_(threads) {
+ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, WeightOrder order, bool finite)
+    : problem_(p), order_(order), format_{id, &isa, false, {}}, threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -306,7 +310,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
-        products_ = product_numbers(p, format_.order);
+        products_ = product_numbers(p, format_.order, order);
 
         const int64_t groups = id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
@@ -360,11 +364,11 @@ int64_t ConvPlan::packed_weight_bytes() const {
     return depthwise_weight_bytes();
 }
 
-double ConvPlan::pack_to(const WeightView& weights, void* to) const {
+double ConvPlan::pack_to(const void* weights, void* to) const {
     return std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
-            const WeightSource<T> source = weight_source<T>(weights, products_);
+            const WeightSource<T> source = weight_source<T>(problem_, order_, weights, products_);
             if (format_.algorithm == AlgorithmId::depthwise) {
                 k.pack_depthwise(a, source, static_cast<T*>(to));
                 return 0.0;
@@ -385,7 +389,7 @@ double ConvPlan::pack_to(const WeightView& weights, void* to) const {
         args_);
 }
 
-std::shared_ptr<const PackedWeights> ConvPlan::pack(const WeightView& weights) const {
+std::shared_ptr<const PackedWeights> ConvPlan::pack(const void* weights) const {
     Buffer buffer(packed_weight_bytes());
     const double safe = pack_to(weights, buffer.data());
     return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer), safe});
@@ -464,14 +468,15 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
     return {total, total + stages().size()};
 }
 
-void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, void* y) const {
+void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
                 !std::isfinite(largest(problem_, *format_.isa, weights)))
-                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, false).run(x, weights, bias, y);
+                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, order_, false)
+                    .run(x, weights, bias, y);
             if (!dense()) {
                 const Workspace packed(packed_weight_bytes());
                 return run_packed(x, packed.data(), pack_to(weights, packed.data()), bias, y);
@@ -479,7 +484,7 @@ void ConvPlan::run(const void* x, const WeightView& weights, const void* bias, v
 
             const ConvArgs<T> a = arguments_of(planned, x, bias, y);
             const auto kernel = kernel_of(k, format_.algorithm).run;
-            const WeightSource<T> source = weight_source<T>(weights, products_);
+            const WeightSource<T> source = weight_source<T>(problem_, order_, weights, products_);
             // One thread's tasks follow each other, so that it packs each block of channels once.
             const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
             run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {

@@ -14,16 +14,16 @@ namespace fastconv {
 class ConvPlan {
    public:
     // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
-    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, bool finite = true);
+    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, WeightOrder, bool finite = true);
 
     WeightFormat weight_format() const { return format_; }
     int64_t packed_weight_bytes() const;
-    std::shared_ptr<const PackedWeights> pack(const WeightView&) const;  // throws std::bad_alloc
+    std::shared_ptr<const PackedWeights> pack(const void* weights) const;  // throws std::bad_alloc
 
     // x and y are dense in the problem's layout; bias may be null.
     void run(const void* x, const PackedWeights&, const void* bias, void* y) const;
     // The same with the caller's own weights, finite or not. Each thread packs what its tasks read, just before they do.
-    void run(const void* x, const WeightView&, const void* bias, void* y) const;
+    void run(const void* x, const void* weights, const void* bias, void* y) const;
 
     // The stages of a task, and what each works through in all: operations, or bytes where it does little but move them.
     struct Stage {
@@ -44,7 +44,7 @@ class ConvPlan {
     int64_t winograd_weight_bytes() const;
     // The planned arguments with the pointers of one call.
     // Packs to memory of packed_weight_bytes(); returns what PackedWeights calls safe.
-    double pack_to(const WeightView&, void* to) const;
+    double pack_to(const void* weights, void* to) const;
     void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const;
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* weights, double safe, const void* bias,
@@ -53,6 +53,7 @@ class ConvPlan {
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
 
     Problem problem_;
+    WeightOrder order_;
     WeightFormat format_;
     int threads_;
     std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers

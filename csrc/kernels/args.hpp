@@ -177,6 +177,7 @@ template <class T>
 struct WeightSource {
     const T* data;
     int64_t channel_stride, product_stride;
+    bool taps_last;  // the taps of an input channel follow each other, else the input channels of a tap
     const int64_t* product;
 };
 
@@ -238,6 +239,54 @@ struct Kernels {
     int64_t (*peak)(int64_t rounds, T* sink);
 };
 
+// Weights of a convolution, made those of the convolutions that its gradient with respect to the input consists of: those
+// of group g, channel i and tap t become a run over the output channels of the group, at base[t] + (g * in + i) * step[t],
+// or, if base[t] is negative, none.
+template <class T>
+struct TurnArgs {
+    const T* weights;
+    T* to;
+    bool channels_first;
+    int64_t groups, in, out, taps;  // channels of a group
+    const int64_t *base, *step;
+    int64_t blocks;  // of the input channels of a group
+};
+
+// The gradient of a convolution with respect to its weights, see weight_gradient.hpp.
+template <class T>
+struct WeightGradientArgs {
+    const T* x;
+    const T* dy;
+    T* dw;
+    TensorShape in, out;
+    bool channels_first;
+    int64_t batch, groups, group_in, group_out;  // channels of one group
+    int64_t kernel[3], step[3], dilation[3], before[3];
+
+    bool joined_columns;  // the columns of the kernel are more rows of a tile, as if they were channels
+    // A task is one cell of a grid: group, block of output channels, of input channels, part of the rows of the output.
+    int64_t out_blocks, in_blocks, parts;
+    int64_t block_rows, column_parts;  // of the output: rows whose products are added at a time, parts of a row
+    int64_t most_slabs;                // images and slices that a block of rows reaches into
+    int64_t sums;                      // elements of the sums of a block of channels, one part of them
+};
+
+template <class T>
+struct GradientKernels {
+    void (*turn)(const TurnArgs<T>&, int64_t task);
+    // A row of pixels, `channels` values each, taken in turn from `phases` sources; null stands for `empty`.
+    void (*interleave)(const T* const* from, const T* empty, int64_t phases, int64_t pixels, int64_t channels, T* to);
+    void (*weights)(const WeightGradientArgs<T>&, int64_t task, T* sums, void* workspace);
+    int64_t (*weights_workspace)(const WeightGradientArgs<T>&);
+    void (*weights_finish)(const WeightGradientArgs<T>&, int64_t block, const T* sums);
+    // sums[c] over all else of a contiguous (outer, channels, inner), for the channels begin <= c < end
+    void (*channel_sums)(const T* x, int64_t outer, int64_t channels, int64_t inner, int64_t begin, int64_t end, T* sums);
+};
+struct GradientTable {
+    GradientKernels<float> f32;
+    GradientKernels<double> f64;
+};
+
 struct FilterTable {
     FilterKernel<float> f32;
     FilterKernel<double> f64;
@@ -249,6 +298,7 @@ struct KernelTable {
     Kernels<float> f32;
     Kernels<double> f64;
     const FilterTable* filters;
+    const GradientTable* gradients;
 };
 
 }  // namespace fastconv

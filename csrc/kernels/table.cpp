@@ -56,7 +56,9 @@ constexpr Kernels<T> kernels() {
 }  // namespace
 
 extern const FilterTable FASTCONV_FILTERS;
+extern const GradientTable FASTCONV_GRADIENTS;
 extern const KernelTable FASTCONV_TABLE;
-const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(), kernels<double>(), &FASTCONV_FILTERS};
+const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(), kernels<double>(), &FASTCONV_FILTERS,
+                                    &FASTCONV_GRADIENTS};
 
 }  // namespace fastconv

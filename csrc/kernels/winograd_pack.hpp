@@ -28,9 +28,8 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
     const int64_t group = task / a.panels;
     const Panel panel = panel_of(a, group, task % a.panels);
     const T* from = w.data + (group * a.group_out + panel.channel) * w.channel_stride;
-    // Channels first, the taps of an input channel follow each other; channels last, the channels of a tap.
-    const int64_t tap = (a.channels_first ? 1 : a.group_in) * w.product_stride;
-    const int64_t channel = (a.channels_first ? 9 : 1) * w.product_stride;
+    const int64_t tap = (w.taps_last ? 1 : a.group_in) * w.product_stride;
+    const int64_t channel = (w.taps_last ? 9 : 1) * w.product_stride;
     to += panel.weights * a.group_in * alpha * alpha;
     // With tiles in lanes, the channels that are computed at once follow each other.
     const int64_t at_once = a.pixel_lanes ? winograd_channels_at_once : panel.width;

@@ -281,11 +281,11 @@ py::array native(const py::array& a, DType t) {
     return result;
 }
 
-bool apply_input_shape(Problem& p, const Shape& input) {
+bool apply_input_shape(Problem& p, const Shape& input, const char* name) {
     const size_t rank = size_t(p.rank);
     if (input.size() != rank + 1 && input.size() != rank + 2)
-        throw py::value_error("input: shape " + to_string(input) + ", expected " + std::to_string(rank + 2) + " axes (or " +
-                              std::to_string(rank + 1) + " without a batch)");
+        throw py::value_error(std::string(name) + ": shape " + to_string(input) + ", expected " + std::to_string(rank + 2) +
+                              " axes (or " + std::to_string(rank + 1) + " without a batch)");
     const bool batched = input.size() == rank + 2;
     const bool first = p.layout == Layout::channels_first;
     p.n = batched ? input[0] : 1;

@@ -51,7 +51,7 @@ Shape shape_of(const py::array&);
 py::array native(const py::array&, DType);
 
 // Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
-bool apply_input_shape(Problem&, const Shape& input);
+bool apply_input_shape(Problem&, const Shape& input, const char* name = "input");
 Shape without_batch(const Shape&, bool batched);
 
 py::dtype numpy_dtype(DType);
@@ -82,6 +82,7 @@ void register_conv_type(py::module_&);
 void register_pool(py::module_&);
 void register_elementwise(py::module_&);
 void register_filter(py::module_&);
+void register_gradient(py::module_&);
 void register_problem(py::module_&);
 void register_runtime(py::module_&);
 

@@ -20,7 +20,8 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
         Problem p = key.problem;
         complete(p);
         const Choice choice = choose(p, key.method, *key.isa, false);
-        return std::make_shared<const Planned>(Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads)});
+        return std::make_shared<const Planned>(
+            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_order(p.layout))});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }
@@ -33,7 +34,7 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     check_dtype(w, "weight", dtype, "input");
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     c.problem.dtype = dtype;
-    const std::optional<py::array> b = bias_of(bias, c.problem);
+    const std::optional<py::array> b = bias_of(bias, c.problem, c.problem.oc);
     c.problem.bias = b.has_value();
     c.problem.activation = activation_of(activation);
     bool batched;
@@ -47,7 +48,7 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
     void* y_data = y.mutable_data();
-    compute(p.operations(), [&] { planned->plan.run(x_native.data(), weight_view(p, w_native.data()), b_data, y_data); });
+    compute(p.operations(), [&] { planned->plan.run(x_native.data(), w_native.data(), b_data, y_data); });
     return y;
 }
 

@@ -4,25 +4,25 @@
 
 namespace fastconv {
 
-Problem Convolution::on(const Shape& input, bool& batched) const {
+Problem Convolution::on(const Shape& input, bool& batched, const char* name) const {
     Problem p = problem;
-    batched = apply_input_shape(p, input);
+    batched = apply_input_shape(p, input, name);
     if (p.ic != problem.ic)
-        throw py::value_error("input: shape " + to_string(input) + " has " + std::to_string(p.ic) + " channels, expected " +
-                              std::to_string(problem.ic) + " for weight of shape " + to_string(problem.weight_shape()) +
-                              " with groups=" + std::to_string(problem.groups));
+        throw py::value_error(std::string(name) + ": shape " + to_string(input) + " has " + std::to_string(p.ic) +
+                              " channels, expected " + std::to_string(problem.ic) + " for weight of shape " +
+                              to_string(problem.weight_shape()) + " with groups=" + std::to_string(problem.groups));
     padding.apply(p);
     return p;
 }
 
-Problem Convolution::complete_on(const Shape& input, bool& batched) const {
-    Problem p = on(input, batched);
+Problem Convolution::complete_on(const Shape& input, bool& batched, const char* name) const {
+    Problem p = on(input, batched, name);
     complete(p);
     return p;
 }
 
 Convolution convolution(py::handle rank, const Shape& weight, py::handle stride, py::handle padding, py::handle dilation,
-                        py::handle groups, py::handle layout) {
+                        py::handle groups, py::handle layout, const char* weight_name) {
     Convolution c;
     Problem& p = c.problem;
     p.rank = rank_of(rank);
@@ -35,7 +35,7 @@ Convolution convolution(py::handle rank, const Shape& weight, py::handle stride,
     const size_t r = size_t(p.rank);
     if (weight.size() != r + 2)
         throw py::value_error(
-            "weight: shape " + to_string(weight) + ", expected " + std::to_string(r + 2) + " axes, " +
+            std::string(weight_name) + ": shape " + to_string(weight) + ", expected " + std::to_string(r + 2) + " axes, " +
             (p.layout == Layout::channels_first ? "(oc, ic / groups, *kernel)" : "(*kernel, ic / groups, oc)"));
     const bool first = p.layout == Layout::channels_first;
     p.oc = first ? weight[0] : weight[r + 1];
@@ -45,18 +45,19 @@ Convolution convolution(py::handle rank, const Shape& weight, py::handle stride,
     std::copy_n(weight.begin() + (first ? 2 : 0), r, p.kernel.end() - p.rank);
     for (size_t i = 0; i < r; ++i)
         if (p.kernel[3 - r + i] < 1)
-            throw py::value_error("weight: shape " + to_string(weight) + ", expected a kernel of positive extents");
+            throw py::value_error(std::string(weight_name) + ": shape " + to_string(weight) +
+                                  ", expected a kernel of positive extents");
     if (p.oc % p.groups)
-        value_error("groups", groups, "a divisor of the " + std::to_string(p.oc) + " output channels of weight");
+        value_error("groups", groups, "a divisor of the " + std::to_string(p.oc) + " output channels of " + weight_name);
     return c;
 }
 
-std::optional<py::array> bias_of(py::handle value, const Problem& p) {
+std::optional<py::array> bias_of(py::handle value, const Problem& p, int64_t channels) {
     if (value.is_none()) return std::nullopt;
     py::array bias = array_of(value, "bias");
     check_dtype(bias, "bias", p.dtype, "weight");
-    if (shape_of(bias) != Shape{p.oc})
-        throw py::value_error("bias: shape " + to_string(shape_of(bias)) + ", expected " + to_string(Shape{p.oc}) +
+    if (shape_of(bias) != Shape{channels})
+        throw py::value_error("bias: shape " + to_string(shape_of(bias)) + ", expected " + to_string(Shape{channels}) +
                               " for weight of shape " + to_string(p.weight_shape()));
     return bias;
 }

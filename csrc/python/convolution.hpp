@@ -13,15 +13,15 @@ struct Convolution {
     Padding padding;
     std::string algorithm = "auto";
 
-    // The problem on an input of this shape, not complete()d yet.
-    Problem on(const Shape& input, bool& batched) const;
-    Problem complete_on(const Shape& input, bool& batched) const;
+    // The problem on an input of this shape, the argument `name`, not complete()d yet.
+    Problem on(const Shape& input, bool& batched, const char* name = "input") const;
+    Problem complete_on(const Shape& input, bool& batched, const char* name = "input") const;
 };
 
 Convolution convolution(py::handle rank, const Shape& weight, py::handle stride, py::handle padding, py::handle dilation,
-                        py::handle groups, py::handle layout);
+                        py::handle groups, py::handle layout, const char* weight_name = "weight");
 
-// The bias as an array, if it is not None.
-std::optional<py::array> bias_of(py::handle value, const Problem&);
+// The bias of so many channels as an array, if it is not None.
+std::optional<py::array> bias_of(py::handle value, const Problem&, int64_t channels);
 
 }  // namespace fastconv

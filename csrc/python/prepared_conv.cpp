@@ -29,13 +29,13 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_ = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     Problem& p = convolution_.problem;
     p.dtype = dtype;
-    const std::optional<py::array> b = bias_of(bias, p);
+    const std::optional<py::array> b = bias_of(bias, p, p.oc);
     p.bias = b.has_value();
     p.activation = activation_of(activation);
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    finite_ = std::isfinite(largest(p, current_isa(), weight_view(p, weight_.data())));
+    finite_ = std::isfinite(largest(p, current_isa(), weight_.data()));
     if (b) bias_ = frozen(*b, dtype);
 }
 
@@ -105,7 +105,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
         choice.algorithm = &algorithm_of(AlgorithmId::direct);
         choice.reason = "some weights are not finite, and the padding must not meet them";
     }
-    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, finite_);
+    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_order(p.layout), finite_);
     auto weights = packed_for(plan);
     return std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});
@@ -114,7 +114,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
 std::shared_ptr<const PackedWeights> PreparedConv::packed_for(const ConvPlan& plan) {
     for (const auto& known : packed_)
         if (known->format == plan.weight_format()) return known;
-    packed_.push_back(plan.pack(weight_view(problem(), weight_.data())));
+    packed_.push_back(plan.pack(weight_.data()));
     return packed_.back();
 }
 

@@ -1,11 +1,12 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
-from . import ndimage, signal
+from . import grad, ndimage, signal
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
 from .activation import leaky_relu, relu, sigmoid, silu, softmax, tanh
 from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
+from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .linear import linear
 from .pool import (
     adaptive_avg_pool1d,
@@ -63,9 +64,13 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "explain",
     "forget_tuning",
     "get_num_threads",
+    "grad",
     "instruction_set",
     "instruction_sets",
     "leaky_relu",

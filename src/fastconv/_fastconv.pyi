@@ -60,6 +60,52 @@ def conv(
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
+def conv_transpose(
+    rank: _Rank,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    stride: Axes,
+    padding: Padding,
+    output_padding: Axes,
+    groups: int,
+    dilation: Axes,
+    layout: Layout,
+    activation: Activation | None,
+    algorithm: str,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def conv_input_gradient(
+    rank: _Rank,
+    input_size: Shape,
+    weight: ArrayLike,
+    grad_output: ArrayLike,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    algorithm: str,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def conv_weight_gradient(
+    rank: _Rank,
+    input: ArrayLike,
+    weight_size: Shape,
+    grad_output: ArrayLike,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def conv_bias_gradient(
+    rank: int, grad_output: ArrayLike, layout: Layout, out: FloatArray | None, /
+) -> FloatArray: ...
 
 class Conv:
     def __init__(

@@ -1,0 +1,128 @@
+#include "weight_gradient_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cache.hpp"
+#include "isa.hpp"
+
+namespace fastconv {
+namespace {
+
+constexpr int64_t most_columns = 512;     // of a row whose products are added at a time
+constexpr int64_t enough_pixels = 256;    // of a block: their products hide that sums are loaded and stored
+constexpr int64_t halo_rows = 4;          // of a block, at least, where neighbouring blocks copy some of the same rows
+constexpr int64_t most_sums = 256 << 10;  // bytes, of a block of channels
+constexpr int64_t fewest_tasks = 32;      // for whatever number of threads
+constexpr int64_t pixels_of_part = 512;   // at least
+constexpr double operations_per_task = 256e6;
+
+// Channels of a block: enough that copying them is little beside the products.
+constexpr int64_t channels_of_block(int64_t taps) { return taps > 1 ? 64 : 128; }
+
+}  // namespace
+
+template <class T>
+WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
+    const Problem& p = problem_;
+    const Kernels<T>& k = kernels_of<T>(isa_);
+    WeightGradientArgs<T> a{};
+    a.in = dense_tensor(p, p.ic, p.input);
+    a.out = dense_tensor(p, p.oc, p.output);
+    a.channels_first = p.layout == Layout::channels_first;
+    a.batch = p.n;
+    a.groups = p.groups;
+    a.group_in = p.ic / p.groups;
+    a.group_out = p.oc / p.groups;
+    for (size_t i = 0; i < 3; ++i) {
+        a.kernel[i] = p.kernel[i];
+        a.step[i] = p.stride[i];
+        a.dilation[i] = p.dilation[i];
+        a.before[i] = p.before[i];
+    }
+    if (p.taps() == 1 && p.input == p.output && !p.padded())  // pixels form one long row
+        for (TensorShape* t : {&a.in, &a.out}) {
+            t->size[2] *= t->size[0] * t->size[1];
+            t->size[0] = t->size[1] = 1;
+        }
+    a.joined_columns = finite && p.kernel[2] > 1 && p.dilation[2] == 1 && a.group_in < k.tile_rows;
+
+    const auto at_least_one = [](int64_t n) { return std::max<int64_t>(n, 1); };
+    const int64_t panel = k.tile_vectors * k.lanes, rows = p.n * a.out.size[0] * a.out.size[1], columns = a.out.size[2];
+    const int64_t out_block = std::min(round_up(at_least_one(a.group_out), panel), channels_of_block(p.taps()));
+    const int64_t in_block = a.joined_columns ? a.group_in
+                                              : std::clamp<int64_t>(most_sums / (out_block * p.taps() * int64_t(sizeof(T))),
+                                                                    std::min(k.tile_rows, 8), channels_of_block(p.taps()));
+    a.out_blocks = at_least_one(parts_of(a.group_out, out_block));
+    a.in_blocks = at_least_one(parts_of(a.group_in, at_least_one(in_block)));
+    a.sums = round_up(parts_of(a.group_out, a.out_blocks) + panel, panel) * p.taps() * parts_of(a.group_in, a.in_blocks);
+
+    a.column_parts = at_least_one(parts_of(columns, most_columns));
+    const int64_t width = at_least_one(parts_of(columns, a.column_parts)), pixels = rows * columns;
+    const int64_t blocks = a.groups * a.out_blocks * a.in_blocks;
+    const auto by_time = int64_t(std::min(p.operations() / operations_per_task / double(at_least_one(blocks)), 1e9)) + 1;
+    a.parts = std::clamp<int64_t>(std::max(parts_of(fewest_tasks, at_least_one(blocks)), by_time), 1,
+                                  at_least_one(std::min(rows, pixels / pixels_of_part)));
+    const int64_t part_rows = at_least_one(parts_of(rows, a.parts));
+    int64_t block_rows = parts_of(enough_pixels, width);
+    if (p.kernel[1] > 1) {
+        const int64_t row_bytes = width * (in_block * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
+        block_rows = std::max(block_rows, std::min(halo_rows, cache_sizes().l2 / 2 / at_least_one(row_bytes)));
+    }
+    block_rows = std::clamp<int64_t>(block_rows, 1, part_rows);
+    a.block_rows = parts_of(part_rows, parts_of(part_rows, block_rows));
+    a.most_slabs = std::min(a.block_rows, parts_of(a.block_rows - 1, at_least_one(a.out.size[1])) + 1);
+    return a;
+}
+
+WeightGradientPlan::WeightGradientPlan(const Problem& p, const KernelTable& isa, int threads, bool finite)
+    : problem_(p), isa_(isa), threads_(threads) {
+    const auto plan = [&]<class T>(const WeightGradientArgs<T>& a) {
+        summary_.tasks = a.groups * a.out_blocks * a.in_blocks * a.parts;
+        summary_.workspace_bytes = round_up(gradients_of<T>(isa).weights_workspace(a), alignment);
+        if (a.parts == 1) summary_.workspace_bytes += a.sums * int64_t(sizeof(T));
+        const int available = worthwhile_threads(p.operations(), threads);
+        summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, available));
+        args_ = a;
+    };
+    if (p.dtype == DType::f32)
+        plan(arguments<float>(finite));
+    else
+        plan(arguments<double>(finite));
+}
+
+template <class T>
+void WeightGradientPlan::run(WeightGradientArgs<T> a, const void* x, const void* dy, void* dw) const {
+    const Problem& p = problem_;
+    const int64_t weights = p.oc * a.group_in * p.taps();
+    a.x = static_cast<const T*>(x);
+    a.dy = static_cast<const T*>(dy);
+    a.dw = static_cast<T*>(dw);
+    if (p.n * p.output_pixels() == 0) return std::fill_n(a.dw, weights, T(0)), void();
+    if (weights == 0) return;
+
+    const GradientKernels<T>& k = gradients_of<T>(isa_);
+    const int64_t copies = a.parts == 1 ? summary_.workspace_bytes - a.sums * int64_t(sizeof(T)) : 0;
+    if (a.parts == 1) {
+        run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
+            T* sums = reinterpret_cast<T*>(workspace + copies);
+            k.weights(a, task, sums, workspace);
+            k.weights_finish(a, task, sums);
+        });
+    } else {
+        const Workspace shared(summary_.tasks * a.sums * int64_t(sizeof(T)));
+        T* sums = reinterpret_cast<T*>(shared.data());
+        run_tasks(summary_, 0,
+                  [&](int64_t task, char* workspace, char*) { k.weights(a, task, sums + task * a.sums, workspace); });
+        parallel_for(summary_.tasks / a.parts, summary_.threads,
+                     [&](int64_t block, int) { k.weights_finish(a, block, sums + block * a.parts * a.sums); });
+    }
+    if (a.joined_columns && p.padded() && std::isnan(kernels_of<T>(isa_).largest(a.dw, weights)))
+        WeightGradientPlan(p, isa_, threads_, false).run(x, dy, dw);
+}
+
+void WeightGradientPlan::run(const void* x, const void* dy, void* dw) const {
+    std::visit([&](const auto& a) { run(a, x, dy, dw); }, args_);
+}
+
+}  // namespace fastconv
