@@ -9,9 +9,9 @@
 namespace fastconv {
 namespace {
 
-constexpr int64_t most_columns = 512;     // of a row whose products are added at a time
-constexpr int64_t enough_pixels = 256;    // of a block: their products hide that sums are loaded and stored
-constexpr int64_t halo_rows = 4;          // of a block, at least, where neighbouring blocks copy some of the same rows
+constexpr int64_t most_columns = 160;    // of a row that is copied at a time
+constexpr int64_t pixels_at_once = 160;  // about so many stay in the first-level cache, and hide that sums are reloaded
+constexpr int64_t copied_pixels = 512;   // of a block: neighbouring ones copy some of the same rows
 constexpr int64_t most_sums = 256 << 10;  // bytes, of a block of channels
 constexpr int64_t fewest_tasks = 32;      // for whatever number of threads
 constexpr int64_t pixels_of_part = 512;   // at least
@@ -64,13 +64,13 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     a.parts = std::clamp<int64_t>(std::max(parts_of(fewest_tasks, at_least_one(blocks)), by_time), 1,
                                   at_least_one(std::min(rows, pixels / pixels_of_part)));
     const int64_t part_rows = at_least_one(parts_of(rows, a.parts));
-    int64_t block_rows = parts_of(enough_pixels, width);
-    if (p.kernel[1] > 1) {
-        const int64_t row_bytes = width * (in_block * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
-        block_rows = std::max(block_rows, std::min(halo_rows, cache_sizes().l2 / 2 / at_least_one(row_bytes)));
-    }
-    block_rows = std::clamp<int64_t>(block_rows, 1, part_rows);
-    a.block_rows = parts_of(part_rows, parts_of(part_rows, block_rows));
+    const int64_t row_bytes = width * (in_block * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
+    const auto even = [&](int64_t total, int64_t most) { return parts_of(total, parts_of(total, most)); };
+    a.rows_at_once = std::clamp<int64_t>(pixels_at_once / width, 1, part_rows);
+    const int64_t affordable = cache_sizes().l2 / 2 / at_least_one(row_bytes);
+    const int64_t block_rows = std::min(parts_of(copied_pixels, width), affordable);
+    a.block_rows = even(part_rows, std::clamp(block_rows, a.rows_at_once, part_rows));
+    a.rows_at_once = even(a.block_rows, a.rows_at_once);
     a.most_slabs = std::min(a.block_rows, parts_of(a.block_rows - 1, at_least_one(a.out.size[1])) + 1);
     return a;
 }

@@ -266,7 +266,7 @@ struct WeightGradientArgs {
     bool joined_columns;  // the columns of the kernel are more rows of a tile, as if they were channels
     // A task is one cell of a grid: group, block of output channels, of input channels, part of the rows of the output.
     int64_t out_blocks, in_blocks, parts;
-    int64_t block_rows, column_parts;  // of the output: rows whose products are added at a time, parts of a row
+    int64_t block_rows, rows_at_once, column_parts;  // of the output: rows copied, rows multiplied at a time; parts of a row
     int64_t most_slabs;                // images and slices that a block of rows reaches into
     int64_t sums;                      // elements of the sums of a block of channels, one part of them
 };

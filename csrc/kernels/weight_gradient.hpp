@@ -4,14 +4,15 @@
 //
 // Output channels are in lanes; rows of a tile are input channels under one tap, whose values broadcast. So both factors
 // want channels to follow each other: a block of rows of dy, and the box of x that they see, are copied so (transposed
-// where channels come first), and serve all taps while they are in the cache. Sums wait in a buffer from block to block.
+// where channels come first), into the second-level cache. Of these, a few rows at a time serve all taps while they are in the
+// first-level cache. Sums wait in a buffer meanwhile.
 //
 // With few input channels, the columns of the kernel join them as rows of a tile: side by side in a copy of x that is
 // padded with zeros. An infinite or NaN element of dy then meets zeros that the definition does not have; the plan takes the
 // other way if the result has a NaN.
 //
-// Loops: task (group, block of output channels, of input channels, part of the output's rows) -> block of rows -> panel of
-// output channels -> tap -> tile of input channels -> row -> pixel.
+// Loops: task (group, block of output channels, of input channels, part of the output's rows) -> block of rows -> some of
+// them -> panel of output channels -> tap -> tile of input channels -> row -> pixel.
 //
 // Sums of a block of channels: [part][panel][row of the kernel][column of the kernel][input channel][output channel].
 #pragma once
@@ -43,6 +44,9 @@ struct WeightGradientCell {
         return i + 1 < panels() ? tile_vectors : parts_of(out.count(), lanes<T>) - i * tile_vectors;
     }
     int64_t width() const { return parts_of(out.count(), lanes<T>) * lanes<T>; }
+    Range panel(int64_t i) const {
+        return {i * tile_vectors * lanes<T>, (i * tile_vectors + vectors(i)) * lanes<T>};
+    }
 };
 
 // Copies `pixels` that follow each other to [pixel][pitch]: channels [0, channels), then zeros up to whole vectors if
@@ -78,12 +82,13 @@ template <class T>
 struct Slab {
     int64_t n, od;
     Range rows, columns;
+    int64_t before;           // rows of the block that lie in other slabs before
     Range x_rows, x_columns;  // of the input, in the copy
     T* x;                     // [slice of the kernel][row][column][input channel]
-    T* dy;                    // [row][column][output channel]
+    T* dy;                    // [panel][row][column][output channel]
 
-    Slab(const WeightGradientArgs<T>& a, int64_t n, int64_t od, Range rows, Range columns)
-        : n(n), od(od), rows(rows), columns(columns) {
+    Slab(const WeightGradientArgs<T>& a, int64_t n, int64_t od, Range rows, Range columns, int64_t before)
+        : n(n), od(od), rows(rows), columns(columns), before(before) {
         const auto seen = [&](int axis, Range outputs) {
             return Range{outputs.begin * a.step[axis] - a.before[axis],
                          (outputs.end - 1) * a.step[axis] + (a.kernel[axis] - 1) * a.dilation[axis] + 1 - a.before[axis]};
@@ -102,7 +107,7 @@ struct Slab {
     int64_t dy_size(int64_t width) const { return rows.count() * columns.count() * width; }
 
     void copy(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at) const {
-        const int64_t channels = at.in.count(), width = at.width();
+        const int64_t channels = at.in.count();
         const T* from = a.dy + n * a.out.n_stride + (at.group * a.group_out + at.out.begin) * a.out.c_stride +
                         od * a.out.stride[0] + columns.begin * a.out.stride[2];
         const auto copy_rows = [](Range rows, Range columns, int64_t whole, const auto& copy_run_of) {
@@ -111,10 +116,16 @@ struct Slab {
             for (int64_t h = rows.begin; h < rows.end; ++h)
                 copy_run_of(h, (h - rows.begin) * columns.count(), columns.count());
         };
-        copy_rows(rows, columns, a.out.size[2], [&](int64_t h, int64_t pixel, int64_t count) {
-            copy_pixels<T, true>(from + h * a.out.stride[1], a.out.c_stride, a.out.stride[2], at.out.count(), count,
-                                 dy + pixel * width, width);
-        });
+        for (int64_t i = 0; i < at.panels(); ++i) {
+            const Range panel = at.panel(i);
+            T* to = dy + rows.count() * columns.count() * panel.begin;
+            const T* panel_from = from + panel.begin * a.out.c_stride;
+            const int64_t existing = min_of(panel.end, at.out.count()) - panel.begin;
+            copy_rows(rows, columns, a.out.size[2], [&](int64_t h, int64_t pixel, int64_t count) {
+                copy_pixels<T, true>(panel_from + h * a.out.stride[1], a.out.c_stride, a.out.stride[2], existing, count,
+                                     to + pixel * panel.count(), panel.count());
+            });
+        }
         const int64_t left = max_of(-x_columns.begin, 0);
         const Range existing{x_columns.begin + left, max_of(x_columns.begin + left, min_of(x_columns.end, a.in.size[2]))};
         from = a.x + n * a.in.n_stride + (at.group * a.group_in + at.in.begin) * a.in.c_stride +
@@ -134,62 +145,63 @@ struct Slab {
     }
 };
 
-// Adds the products of all slabs to M rows (input channels under column kw, or several columns from kw's first on) times V
-// vectors of output channels. `c` is where the sums wait.
+// Adds the products of some rows of a block, those `rows` of all slabs together, to M rows of a tile (input channels under
+// column kw, or several columns from kw's first on) times V vectors of a panel of output channels. `c` is where the sums wait.
 template <class T, int M, int V>
-inline void weight_gradient_tile(const WeightGradientArgs<T>& a, const Slab<T>* slabs, int64_t count, T* c, int64_t pitch,
-                                 int64_t kernel_row, int64_t kw, int64_t row, int64_t channels, int64_t out, int64_t width,
-                                 bool first) {
+inline void weight_gradient_tile(const WeightGradientArgs<T>& a, const Slab<T>* slabs, int64_t count, Range rows, T* c,
+                                 int64_t kernel_row, int64_t kw, int64_t row, int64_t channels, int64_t panel, bool first) {
+    constexpr int64_t width = V * lanes<T>;
     const int64_t kd = kernel_row / a.kernel[1], kh = kernel_row % a.kernel[1];
     Tile<T, M, V> tile;
     if (first)
         tile.begin(Vec<T>{});
     else
-        tile.load_from(c, pitch);
+        tile.load_from(c, width);
     for (const Slab<T>* s = slabs; s < slabs + count; ++s) {
+        const Range mine{max_of(s->rows.begin, s->rows.begin + rows.begin - s->before),
+                         min_of(s->rows.end, s->rows.begin + rows.end - s->before)};
         const int64_t id = s->od * a.step[0] + kd * a.dilation[0] - a.before[0];
         if (id < 0 || id >= a.in.size[0]) continue;
         Range valid{0, s->columns.count()};
         const int64_t left = s->columns.begin * a.step[2] + kw * a.dilation[2] - a.before[2];
         if (!a.joined_columns) valid = inside(left, a.step[2], valid.end, a.in.size[2]);
         if (!valid.count()) continue;
-        const int64_t x_row = s->x_columns.count() * channels, step = a.step[2] * channels;
-        const T* x =
-            s->x + kd * s->x_rows.count() * x_row + (left + valid.begin * a.step[2] - s->x_columns.begin) * channels + row;
-        const T* dy = s->dy + valid.begin * width + out;
-        for (int64_t oh = s->rows.begin; oh < s->rows.end; ++oh) {
+        const int64_t x_row = s->x_columns.count() * channels, dy_row = s->columns.count() * width;
+        const T* x = s->x + kd * s->x_rows.count() * x_row +
+                     (left + valid.begin * a.step[2] - s->x_columns.begin) * channels + row;
+        const T* dy = s->dy + s->rows.count() * s->columns.count() * panel + valid.begin * width;
+        for (int64_t oh = mine.begin; oh < mine.end; ++oh) {
             const int64_t ih = oh * a.step[1] + kh * a.dilation[1] - a.before[1];
             if (ih < 0 || ih >= a.in.size[1]) continue;
-            tile.add(PanelRows<T>{x + (ih - s->x_rows.begin) * x_row, step},
-                     Columns<T>{dy + (oh - s->rows.begin) * s->columns.count() * width, width}, valid.count());
+            tile.add(PanelRows<T>{x + (ih - s->x_rows.begin) * x_row, a.step[2] * channels},
+                     Columns<T>{dy + (oh - s->rows.begin) * dy_row, width}, valid.count());
         }
     }
-    tile.store_to(c, pitch);
+    tile.store_to(c, width);
 }
 
-// Adds the products of a block of rows, whose slabs are copied.
+// Adds the products of some rows of a block, whose slabs are copied.
 template <class T>
-inline void weight_gradient_block(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at, const Slab<T>* slabs,
-                                  int64_t count, T* sums, bool first) {
-    const int64_t channels = at.in.count(), width = at.width(), kernel_rows = a.kernel[0] * a.kernel[1];
+inline void weight_gradient_rows(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at, const Slab<T>* slabs,
+                                 int64_t count, Range block, T* sums, bool first) {
+    const int64_t channels = at.in.count(), kernel_rows = a.kernel[0] * a.kernel[1];
     // Rows that tiles are cut from: the channels under one column of the kernel, or under all of them.
     const int64_t columns = a.joined_columns ? 1 : a.kernel[2];
     const int64_t rows = a.joined_columns ? a.kernel[2] * channels : channels;
     for (int64_t panel = 0; panel < at.panels(); ++panel) {
-        const int64_t out = panel * tile_vectors * lanes<T>;
+        const int64_t out = at.panel(panel).begin;
         T* panel_sums = sums + out * kernel_rows * a.kernel[2] * channels;
         with_constant<last_vectors>(int(at.vectors(panel)), [&](auto v) {
             constexpr int most = rows_of(v.value);
-            constexpr int64_t pitch = v.value * lanes<T>;
             const int64_t tiles = parts_of(rows, most);
             for (int64_t k = 0; k < kernel_rows; ++k)
                 for (int64_t kw = 0; kw < columns; ++kw)
                     for (int64_t t = 0; t < tiles; ++t) {
                         const int64_t row = part_begin(rows, tiles, t);
-                        T* c = panel_sums + ((k * a.kernel[2] + kw) * channels + row) * pitch;
+                        T* c = panel_sums + ((k * a.kernel[2] + kw) * channels + row) * v.value * lanes<T>;
                         with_constant<most>(int(part_begin(rows, tiles, t + 1) - row), [&](auto m) {
-                            weight_gradient_tile<T, m.value, v.value>(a, slabs, count, c, pitch, k, kw, row, channels, out,
-                                                                      width, first);
+                            weight_gradient_tile<T, m.value, v.value>(a, slabs, count, block, c, k, kw, row, channels, out,
+                                                                      first);
                         });
                     }
         });
@@ -202,7 +214,7 @@ inline void for_each_slab(const WeightGradientArgs<T>& a, Range rows, Range colu
     for (int64_t r = rows.begin; r < rows.end;) {
         const int64_t oh = r % a.out.size[1], slice = r / a.out.size[1];
         const int64_t count = min_of(rows.end - r, a.out.size[1] - oh);
-        f(Slab<T>(a, slice / a.out.size[0], slice % a.out.size[0], {oh, oh + count}, columns));
+        f(Slab<T>(a, slice / a.out.size[0], slice % a.out.size[0], {oh, oh + count}, columns, r - rows.begin));
         r += count;
     }
 }
@@ -229,8 +241,9 @@ void weight_gradient(const WeightGradientArgs<T>& a, int64_t task, T* sums, void
                 s.copy(a, at);
                 slabs[count++] = s;
             });
-            weight_gradient_block(a, at, slabs, count, sums, first);
-            first = false;
+            const int64_t block = min_of(a.block_rows, rows.end - r);
+            for (int64_t i = 0; i < block; i += a.rows_at_once, first = false)
+                weight_gradient_rows(a, at, slabs, count, {i, min_of(block, i + a.rows_at_once)}, sums, first);
         }
 }
 
