@@ -23,29 +23,43 @@ ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& 
     return {1, {kh * kw * in, kw * in, in}};
 }
 
-WeightOrder weight_order(Layout layout) {
-    return layout == Layout::channels_first ? WeightOrder::channels_first : WeightOrder::channels_last;
+WeightStrides weight_strides(const Problem& p) {
+    const int64_t in = p.ic / p.groups, out = p.oc / p.groups, taps = p.taps();
+    const bool first = p.layout == Layout::channels_first;
+    const int64_t tap = first ? 1 : in * p.oc;
+    return {.origin = 0,
+            .group = first ? out * in * taps : out,
+            .out = first ? in * taps : 1,
+            .in = first ? taps : p.oc,
+            .tap = {tap * p.kernel[1] * p.kernel[2], tap * p.kernel[2], tap},
+            .size = p.oc * in * taps};
 }
 
-std::vector<int64_t> product_numbers(const Problem& p, const ProductOrder& order, WeightOrder weights) {
-    const int64_t in = p.ic / p.groups;
-    const bool taps_last = weights == WeightOrder::channels_first;
-    std::vector<int64_t> numbers;
-    numbers.reserve(size_t(in * p.taps()));
-    for (int64_t outer = 0; outer < (taps_last ? in : 1); ++outer)
+ProductPlaces product_places(const Problem& p, const ProductOrder& order, const WeightStrides& w) {
+    struct Place {
+        int64_t offset, number;
+    };
+    std::vector<Place> places;
+    places.reserve(size_t(p.ic / p.groups * p.taps()));
+    for (int64_t c = 0; c < p.ic / p.groups; ++c)
         for (int64_t d = 0; d < p.kernel[0]; ++d)
             for (int64_t h = 0; h < p.kernel[1]; ++h)
                 for (int64_t x = 0; x < p.kernel[2]; ++x)
-                    for (int64_t inner = 0; inner < (taps_last ? 1 : in); ++inner)
-                        numbers.push_back((outer + inner) * order.channel + d * order.tap[0] + h * order.tap[1] +
-                                          x * order.tap[2]);
-    return numbers;
+                    places.push_back({w.origin + c * w.in + d * w.tap[0] + h * w.tap[1] + x * w.tap[2],
+                                      c * order.channel + d * order.tap[0] + h * order.tap[1] + x * order.tap[2]});
+    const auto before = [](const Place& a, const Place& b) { return a.offset < b.offset; };
+    if (!std::is_sorted(places.begin(), places.end(), before)) std::sort(places.begin(), places.end(), before);
+    ProductPlaces result;
+    for (const Place& place : places) {
+        result.offsets.push_back(place.offset);
+        result.numbers.push_back(place.number);
+    }
+    return result;
 }
 
-double largest(const Problem& p, const KernelTable& isa, const void* weights) {
-    const int64_t count = p.oc * (p.ic / p.groups) * p.taps();
-    return p.dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), count))
-                                 : isa.f64.largest(static_cast<const double*>(weights), count);
+double largest(DType dtype, const KernelTable& isa, const void* weights, int64_t size) {
+    return dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), size))
+                               : isa.f64.largest(static_cast<const double*>(weights), size);
 }
 
 bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }

@@ -10,10 +10,12 @@
 
 namespace fastconv {
 
-// How weights lie before they are packed, the last axis fastest. The first two are those of the layouts; the third is what
-// gradients with respect to the input make of either.
-enum class WeightOrder { channels_first, channels_last, taps_middle };  // (oc, ic, taps), (taps, ic, oc), (oc, taps, ic)
-WeightOrder weight_order(Layout);
+// Where weights lie before they are packed: that of output channel o and input channel c of group g, and tap (d, h, w), is
+// element origin + g * group + o * out + c * in + d * tap[0] + h * tap[1] + w * tap[2] of `size`.
+struct WeightStrides {
+    int64_t origin, group, out, in, tap[3], size;
+};
+WeightStrides weight_strides(const Problem&);  // of a contiguous array, as the problem's layout has it
 
 // The order in which an algorithm adds the products of a sum: that of channel c and tap (d, h, w) is number
 // c * channel + d * tap[0] + h * tap[1] + w * tap[2].
@@ -23,8 +25,12 @@ struct ProductOrder {
 };
 ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&, bool pixel_lanes);
 
-// The number of each product, in the order in which a channel's weights lie.
-std::vector<int64_t> product_numbers(const Problem&, const ProductOrder&, WeightOrder);
+// Where each product of an output channel lies, counted from the channel's first element, and its number; in the order in
+// which they lie.
+struct ProductPlaces {
+    std::vector<int64_t> offsets, numbers;
+};
+ProductPlaces product_places(const Problem&, const ProductOrder&, const WeightStrides&);
 
 // What the order of packed weights depends on: two problems on the same weights may share them if this is equal.
 struct WeightFormat {
@@ -46,7 +52,7 @@ struct PackedWeights {
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
 // The largest magnitude; NaN if there is one.
-double largest(const Problem&, const KernelTable&, const void* weights);
+double largest(DType, const KernelTable&, const void* weights, int64_t size);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
 // no product at all; with such weights kernels take channels in lanes, or the direct kernel takes over, if that skips it.

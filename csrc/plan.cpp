@@ -247,12 +247,15 @@ std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
 }
 
 template <class T>
-WeightSource<T> weight_source(const Problem& p, WeightOrder order, const void* weights,
-                              const std::vector<int64_t>& products) {
-    const bool last = order == WeightOrder::channels_last;
-    const int64_t reduction = p.ic / p.groups * p.taps();
-    return {static_cast<const T*>(weights), last ? 1 : reduction, last ? p.oc : 1, order == WeightOrder::channels_first,
-            products.data()};
+WeightSource<T> weight_source(const WeightStrides& s, const void* weights, const ProductPlaces& products) {
+    return {static_cast<const T*>(weights),
+            s.origin,
+            s.group,
+            s.out,
+            s.in,
+            {s.tap[0], s.tap[1], s.tap[2]},
+            products.offsets.data(),
+            products.numbers.data()};
 }
 
 // The largest input with which no sum of Winograd's algorithm overflows: its transforms enlarge a number at most so much.
@@ -289,8 +292,9 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
 
 }  // namespace
 
-ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, WeightOrder order, bool finite)
-    : problem_(p), order_(order), format_{id, &isa, false, {}}, threads_(threads) {
+ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
+                   bool finite)
+    : problem_(p), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -310,7 +314,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
-        products_ = product_numbers(p, format_.order, order);
+        products_ = product_places(p, format_.order, weights);
 
         const int64_t groups = id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
@@ -368,7 +372,7 @@ double ConvPlan::pack_to(const void* weights, void* to) const {
     return std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
-            const WeightSource<T> source = weight_source<T>(problem_, order_, weights, products_);
+            const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
             if (format_.algorithm == AlgorithmId::depthwise) {
                 k.pack_depthwise(a, source, static_cast<T*>(to));
                 return 0.0;
@@ -379,7 +383,7 @@ double ConvPlan::pack_to(const void* weights, void* to) const {
                 const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
                 parallel_for(a.groups * a.panels, summary_.threads,
                              [&](int64_t task, int) { kernel(a, source, task, static_cast<T*>(to)); });
-                safe = winograd_safe_input<T>(problem_, largest(problem_, *format_.isa, weights));
+                safe = winograd_safe_input<T>(problem_, largest(problem_.dtype, *format_.isa, weights, strides_.size));
                 dense_weights += winograd_weight_bytes() / int64_t(sizeof(T));
             }
             parallel_for(a.groups, summary_.threads,
@@ -474,8 +478,8 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
-                !std::isfinite(largest(problem_, *format_.isa, weights)))
-                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, order_, false)
+                !std::isfinite(largest(problem_.dtype, *format_.isa, weights, strides_.size)))
+                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false)
                     .run(x, weights, bias, y);
             if (!dense()) {
                 const Workspace packed(packed_weight_bytes());
@@ -484,7 +488,7 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
 
             const ConvArgs<T> a = arguments_of(planned, x, bias, y);
             const auto kernel = kernel_of(k, format_.algorithm).run;
-            const WeightSource<T> source = weight_source<T>(problem_, order_, weights, products_);
+            const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
             // One thread's tasks follow each other, so that it packs each block of channels once.
             const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
             run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {

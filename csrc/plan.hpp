@@ -14,7 +14,7 @@ namespace fastconv {
 class ConvPlan {
    public:
     // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
-    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, WeightOrder, bool finite = true);
+    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, const WeightStrides&, bool finite = true);
 
     WeightFormat weight_format() const { return format_; }
     int64_t packed_weight_bytes() const;
@@ -53,11 +53,12 @@ class ConvPlan {
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
 
     Problem problem_;
-    WeightOrder order_;
+    WeightStrides strides_;
     WeightFormat format_;
     int threads_;
     std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers
-    std::vector<int64_t> offsets_, products_;
+    std::vector<int64_t> offsets_;
+    ProductPlaces products_;
     PlanSummary summary_;
 };
 

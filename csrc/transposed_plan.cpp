@@ -9,7 +9,6 @@
 namespace fastconv {
 namespace {
 
-constexpr int64_t turned_per_task = 1 << 14;  // weights, at least
 constexpr int64_t interleaved_per_task = 1 << 15;
 
 // Axes as numbers of one scale: the last fastest.
@@ -49,9 +48,20 @@ TransposedPlan::AxisPhase TransposedPlan::axis_phase(int axis, int64_t first) co
     return a;
 }
 
+// The taps of a phase in reverse, and input and output channels exchanged.
+WeightStrides TransposedPlan::reversed(const AxisPhase* axis) const {
+    WeightStrides w = weight_strides(problem_);
+    std::swap(w.in, w.out);
+    for (size_t i = 0; i < 3; ++i) {
+        w.origin += (axis[i].tap + (axis[i].taps - 1) * tap_step_[i]) * w.tap[i];
+        w.tap[i] *= -tap_step_[i];
+    }
+    return w;
+}
+
 void TransposedPlan::add_phase(const std::string& algorithm, int64_t d, int64_t h, int64_t w) {
     const Problem& p = problem_;
-    Phase phase{{axis_phase(0, d), axis_phase(1, h), axis_phase(2, w)}, p, nullptr, 0, result_elements_};
+    Phase phase{{axis_phase(0, d), axis_phase(1, h), axis_phase(2, w)}, p, nullptr, result_elements_};
     Problem& q = phase.problem;
     q.ic = p.oc;
     q.oc = p.ic;
@@ -70,7 +80,7 @@ void TransposedPlan::add_phase(const std::string& algorithm, int64_t d, int64_t 
     if (reached) {
         complete(q);
         const Choice choice = choose(q, algorithm, isa_, false);
-        phase.plan = std::make_unique<const ConvPlan>(q, choice.algorithm->id, isa_, threads_, WeightOrder::taps_middle);
+        phase.plan = std::make_unique<const ConvPlan>(q, choice.algorithm->id, isa_, threads_, reversed(phase.axis));
         result_elements_ += q.n * q.oc * q.output_pixels();
         if (q.input != p.output) cropped_elements_ = std::max(cropped_elements_, q.n * q.ic * q.input_pixels());
     }
@@ -89,47 +99,6 @@ TransposedPlan::TransposedPlan(const Problem& p, const std::string& algorithm, c
     for (int64_t d = 0; d < phases[0]; ++d)
         for (int64_t h = 0; h < phases[1]; ++h)
             for (int64_t w = 0; w < phases[2]; ++w) add_phase(algorithm, d, h, w);
-
-    // The taps of a phase, in reverse, are those of its kernel.
-    turned_.assign(size_t(p.taps()), -1);
-    turned_step_.assign(size_t(p.taps()), 0);
-    const int64_t out = p.oc / p.groups;
-    int64_t weights = 0;
-    for (Phase& phase : phases_) {
-        if (!phase.plan) continue;
-        phase.weights = weights;
-        const auto& [d, h, w] = phase.axis;
-        const Axes taps = phase.problem.kernel;
-        for (int64_t i = 0; i < d.taps; ++i)
-            for (int64_t j = 0; j < h.taps; ++j)
-                for (int64_t k = 0; k < w.taps; ++k) {
-                    const int64_t tap =
-                        flat(p.kernel, d.tap + i * tap_step_[0], h.tap + j * tap_step_[1], w.tap + k * tap_step_[2]);
-                    turned_[size_t(tap)] = weights + flat(taps, taps[0] - 1 - i, taps[1] - 1 - j, taps[2] - 1 - k) * out;
-                    turned_step_[size_t(tap)] = phase.problem.taps() * out;
-                }
-        weights += p.ic * phase.problem.taps() * out;
-    }
-}
-
-template <class T>
-void TransposedPlan::turn_weights(const T* weights, T* turned) const {
-    const Problem& p = problem_;
-    const int64_t in = p.ic / p.groups, out = p.oc / p.groups;
-    const int64_t blocks = std::clamp<int64_t>(in * out * p.taps() / turned_per_task, 1, std::max<int64_t>(in, 1));
-    const TurnArgs<T> a{weights,
-                        turned,
-                        p.layout == Layout::channels_first,
-                        p.groups,
-                        in,
-                        out,
-                        p.taps(),
-                        turned_.data(),
-                        turned_step_.data(),
-                        blocks};
-    const auto kernel = gradients_of<T>(isa_).turn;
-    const int threads = worthwhile_threads(double(p.groups * in * out * p.taps()), threads_);
-    parallel_for(p.groups * blocks, threads, [&](int64_t task, int) { kernel(a, task); });
 }
 
 template <class T>
@@ -174,10 +143,6 @@ template <class T>
 void TransposedPlan::run(const T* y, const T* weights, const T* bias, T* x) const {
     const Problem& p = problem_;
     if (p.n * p.ic * p.input_pixels() == 0) return;
-    const Workspace turned(p.ic * (p.oc / p.groups) * p.taps() * int64_t(sizeof(T)));
-    T* own = reinterpret_cast<T*>(turned.data());
-    turn_weights(weights, own);
-
     const bool interleaved = phases_.size() > 1;
     const bool empty_phases = std::any_of(phases_.begin(), phases_.end(), [](const Phase& f) { return !f.plan; });
     const Workspace results((interleaved ? result_elements_ : 0) * int64_t(sizeof(T)));
@@ -199,7 +164,7 @@ void TransposedPlan::run(const T* y, const T* weights, const T* bias, T* x) cons
             from = static_cast<const T*>(cropped.data());
         }
         T* to = interleaved ? reinterpret_cast<T*>(results.data()) + phase.result : x;
-        phase.plan->run(from, static_cast<const void*>(own + phase.weights), bias, to);
+        phase.plan->run(from, static_cast<const void*>(weights), bias, to);
     }
     if (interleaved || !phases_[0].plan) interleave(reinterpret_cast<const T*>(results.data()), nothing, x);
 }

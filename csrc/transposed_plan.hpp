@@ -38,15 +38,14 @@ class TransposedPlan {
         AxisPhase axis[3];
         Problem problem;
         std::unique_ptr<const ConvPlan> plan;  // none if no tap falls on it: x is the bias alone
-        int64_t weights, result;               // where they begin, in elements
+        int64_t result;                        // where it begins, in elements
     };
 
     AxisPhase axis_phase(int axis, int64_t first) const;
+    WeightStrides reversed(const AxisPhase*) const;
     void add_phase(const std::string& algorithm, int64_t d, int64_t h, int64_t w);
     template <class T>
     void run(const T* y, const T* weights, const T* bias, T* x) const;
-    template <class T>
-    void turn_weights(const T* weights, T* turned) const;
     template <class T>
     void interleave(const T* results, const T* empty, T* x) const;
 
@@ -55,7 +54,6 @@ class TransposedPlan {
     int threads_;
     Axes tap_step_, dilation_;  // of a phase
     std::vector<Phase> phases_;
-    std::vector<int64_t> turned_, turned_step_;  // where the weights of each tap go, see TurnArgs
     int64_t result_elements_ = 0, cropped_elements_ = 0;
 };
 

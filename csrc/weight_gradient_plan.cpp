@@ -9,9 +9,9 @@
 namespace fastconv {
 namespace {
 
-constexpr int64_t most_columns = 160;    // of a row that is copied at a time
-constexpr int64_t pixels_at_once = 160;  // about so many stay in the first-level cache, and hide that sums are reloaded
-constexpr int64_t copied_pixels = 512;   // of a block: neighbouring ones copy some of the same rows
+constexpr int64_t most_columns = 160;     // of a row that is copied at a time
+constexpr int64_t pixels_at_once = 160;   // about so many stay in the first-level cache, and hide that sums are reloaded
+constexpr int64_t copied_pixels = 512;    // of a block: neighbouring ones copy some of the same rows
 constexpr int64_t most_sums = 256 << 10;  // bytes, of a block of channels
 constexpr int64_t fewest_tasks = 32;      // for whatever number of threads
 constexpr int64_t pixels_of_part = 512;   // at least

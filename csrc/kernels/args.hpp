@@ -171,14 +171,14 @@ struct SoftmaxArgs {
     int64_t length, inner;
 };
 
-// The caller's weights as a matrix of output channels and products; the products of a channel, as they lie, have these
-// numbers in the order in which the kernel adds them.
+// The caller's weights: that of output channel o and input channel c of group g, and tap (d, h, w), is element
+// origin + g * group + o * out + c * in + d * tap[0] + h * tap[1] + w * tap[2]. The products of an output channel lie
+// offset[k] behind its first element, in ascending order, and have these numbers in the order in which the kernel adds them.
 template <class T>
 struct WeightSource {
     const T* data;
-    int64_t channel_stride, product_stride;
-    bool taps_last;  // the taps of an input channel follow each other, else the input channels of a tap
-    const int64_t* product;
+    int64_t origin, group, out, in, tap[3];
+    const int64_t *offset, *number;
 };
 
 // How the dense kernels' weights are packed: a group at a time, or by each task for itself.
@@ -239,19 +239,6 @@ struct Kernels {
     int64_t (*peak)(int64_t rounds, T* sink);
 };
 
-// Weights of a convolution, made those of the convolutions that its gradient with respect to the input consists of: those
-// of group g, channel i and tap t become a run over the output channels of the group, at base[t] + (g * in + i) * step[t],
-// or, if base[t] is negative, none.
-template <class T>
-struct TurnArgs {
-    const T* weights;
-    T* to;
-    bool channels_first;
-    int64_t groups, in, out, taps;  // channels of a group
-    const int64_t *base, *step;
-    int64_t blocks;  // of the input channels of a group
-};
-
 // The gradient of a convolution with respect to its weights, see weight_gradient.hpp.
 template <class T>
 struct WeightGradientArgs {
@@ -267,13 +254,12 @@ struct WeightGradientArgs {
     // A task is one cell of a grid: group, block of output channels, of input channels, part of the rows of the output.
     int64_t out_blocks, in_blocks, parts;
     int64_t block_rows, rows_at_once, column_parts;  // of the output: rows copied, rows multiplied at a time; parts of a row
-    int64_t most_slabs;                // images and slices that a block of rows reaches into
-    int64_t sums;                      // elements of the sums of a block of channels, one part of them
+    int64_t most_slabs;                              // images and slices that a block of rows reaches into
+    int64_t sums;                                    // elements of the sums of a block of channels, one part of them
 };
 
 template <class T>
 struct GradientKernels {
-    void (*turn)(const TurnArgs<T>&, int64_t task);
     // A row of pixels, `channels` values each, taken in turn from `phases` sources; null stands for `empty`.
     void (*interleave)(const T* const* from, const T* empty, int64_t phases, int64_t pixels, int64_t channels, T* to);
     void (*weights)(const WeightGradientArgs<T>&, int64_t task, T* sums, void* workspace);

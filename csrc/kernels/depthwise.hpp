@@ -60,10 +60,12 @@ int64_t depthwise_panels(const ConvArgs<T>& a) {
 
 template <class T>
 void depthwise_pack(const ConvArgs<T>& a, const WeightSource<T>& w, T* to) {
-    const auto value = [&](int64_t channel, int64_t k) { return w.data[channel * w.channel_stride + k * w.product_stride]; };
+    const auto value = [&](int64_t channel, int64_t k) {
+        return w.data[channel / a.group_out * w.group + channel % a.group_out * w.out + w.offset[k]];
+    };
     if (a.pixel_lanes) {
         for (int64_t channel = 0; channel < a.groups * a.group_out; ++channel)
-            for (int64_t k = 0; k < a.reduction; ++k) to[channel * a.reduction + w.product[k]] = value(channel, k);
+            for (int64_t k = 0; k < a.reduction; ++k) to[channel * a.reduction + w.number[k]] = value(channel, k);
         return;
     }
     const DepthwisePanels<T> panels(a);
@@ -71,7 +73,7 @@ void depthwise_pack(const ConvArgs<T>& a, const WeightSource<T>& w, T* to) {
         const DepthwisePanel panel = panels(a, i);
         for (int64_t k = 0; k < a.reduction; ++k)
             for (int lane = 0; lane < lanes<T>; ++lane)
-                to[w.product[k] * lanes<T> + lane] = lane < panel.channels ? value(panel.out + lane, k) : T(0);
+                to[w.number[k] * lanes<T> + lane] = lane < panel.channels ? value(panel.out + lane, k) : T(0);
     }
 }
 

@@ -8,7 +8,6 @@ namespace {
 template <class T>
 constexpr GradientKernels<T> gradient_kernels() {
     GradientKernels<T> k{};
-    k.turn = turn<T>;
     k.interleave = interleave<T>;
     k.weights = weight_gradient<T>;
     k.weights_workspace = weight_gradient_workspace<T>;

@@ -1,7 +1,7 @@
 // Weights of the dense kernels in the order in which they are read: panels of channels, or tiles of a few channels.
 //
-// Channels come as the rows of a matrix, one product after the other (channels first), or as its columns (channels last).
-// A block of lanes x lanes is read, transposed in registers where channels are rows, and stored a product at a time.
+// Where output channels are neighbours (channels last), vectors of them are read as they lie; elsewhere a block of lanes
+// channels x lanes elements is transposed in registers. Both are stored a product at a time.
 #pragma once
 
 #include "direct.hpp"
@@ -35,32 +35,40 @@ inline Range weight_panels(const ConvArgs<T>& a, int64_t channel_block) {
 template <class T>
 inline void pack_panel(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, const Panel& panel, T* to) {
     constexpr int L = lanes<T>;
-    const T* from = w.data + (group * a.group_out + panel.channel) * w.channel_stride;
-    for (int64_t j = 0; j < panel.width; j += L) {
-        const int used = between(0, int(panel.channels - j), L), stored = clamp_lanes(panel.width - j, L);
-        const Mask<T> channels = first_lanes<T>(used), columns = first_lanes<T>(stored);
-        const auto put = [&](int64_t k, Vec<T> v) {
-            T* at = to + w.product[k] * panel.width + j;
-            if (stored == L)
-                store(at, v);
-            else
-                store_masked(at, v, columns);
-        };
-        if (w.channel_stride == 1) {
-            for (int64_t k = 0; k < a.reduction; ++k) put(k, load_masked(from + k * w.product_stride + j, channels));
-            continue;
+    const T* from = w.data + group * w.group + panel.channel * w.out;
+    const int64_t vectors = parts_of(panel.width, L);
+    const auto put = [&](int64_t number, int64_t v, Vec<T> values) {
+        store_masked(to + number * panel.width + v * L, values, first_lanes<T>(clamp_lanes(panel.width - v * L, L)));
+    };
+    const auto channels = [&](int64_t v) { return between(0, int(panel.channels - v * L), L); };
+    if (w.out == 1) {
+        for (int64_t v = 0; v < vectors; ++v) {
+            const Mask<T> exist = first_lanes<T>(channels(v));
+            for (int64_t k = 0; k < a.reduction; ++k) put(w.number[k], v, load_masked(from + w.offset[k] + v * L, exist));
         }
-        for (int64_t k = 0; k < a.reduction; k += L) {
-            const int count = clamp_lanes(a.reduction - k, L);
-            const Mask<T> products = first_lanes<T>(count);
+        return;
+    }
+    for (int64_t k = 0; k < a.reduction;) {
+        // The products within a vector's reach, each with its number; there may be others between them.
+        const int64_t first = w.offset[k];
+        int64_t number[L];
+        for (int i = 0; i < L; ++i) number[i] = -1;
+        int span = 0;
+        for (; k < a.reduction && w.offset[k] < first + L; ++k) {
+            span = int(w.offset[k] - first) + 1;
+            number[span - 1] = w.number[k];
+        }
+        const Mask<T> products = first_lanes<T>(span);
+        for (int64_t v = 0; v < vectors; ++v) {
+            const int used = channels(v);
             Vec<T> block[L];
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i)
-                block[i] = i >= used ? Vec<T>{} : load_masked(from + (j + i) * w.channel_stride + k, products);
+                block[i] = i >= used ? Vec<T>{} : load_masked(from + (v * L + i) * w.out + first, products);
             transpose<T>(block);
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i)
-                if (i < count) put(k + i, block[i]);
+                if (number[i] >= 0) put(number[i], v, block[i]);
         }
     }
 }

@@ -27,9 +27,7 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
     constexpr auto& G = Winograd<m>::weights;
     const int64_t group = task / a.panels;
     const Panel panel = panel_of(a, group, task % a.panels);
-    const T* from = w.data + (group * a.group_out + panel.channel) * w.channel_stride;
-    const int64_t tap = (w.taps_last ? 1 : a.group_in) * w.product_stride;
-    const int64_t channel = (w.taps_last ? 9 : 1) * w.product_stride;
+    const T* from = w.data + w.origin + group * w.group + panel.channel * w.out;
     to += panel.weights * a.group_in * alpha * alpha;
     // With tiles in lanes, the channels that are computed at once follow each other.
     const int64_t at_once = a.pixel_lanes ? winograd_channels_at_once : panel.width;
@@ -46,7 +44,7 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
             Vec<double> g[9];
             for (int t = 0; t < 9; ++t)
                 for (int i = 0; i < D; ++i)
-                    g[t][i] = i < used ? double(from[(j + i) * w.channel_stride + c * channel + t * tap]) : 0;
+                    g[t][i] = i < used ? double(from[(j + i) * w.out + c * w.in + t / 3 * w.tap[1] + t % 3 * w.tap[2]]) : 0;
             for (int i = 0; i < alpha; ++i) {
                 Vec<double> row[3];  // of G g
                 for (int q = 0; q < 3; ++q) row[q] = g[q] * G[i][0] + g[3 + q] * G[i][1] + g[6 + q] * G[i][2];

@@ -21,7 +21,7 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
         complete(p);
         const Choice choice = choose(p, key.method, *key.isa, false);
         return std::make_shared<const Planned>(
-            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_order(p.layout))});
+            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p))});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }

@@ -35,7 +35,7 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    finite_ = std::isfinite(largest(p, current_isa(), weight_.data()));
+    finite_ = std::isfinite(largest(dtype, current_isa(), weight_.data(), weight_.size()));
     if (b) bias_ = frozen(*b, dtype);
 }
 
@@ -105,7 +105,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
         choice.algorithm = &algorithm_of(AlgorithmId::direct);
         choice.reason = "some weights are not finite, and the padding must not meet them";
     }
-    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_order(p.layout), finite_);
+    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), finite_);
     auto weights = packed_for(plan);
     return std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});
