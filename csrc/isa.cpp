@@ -10,18 +10,11 @@
 
 namespace fastconv {
 
-// One line an instruction set: its table, and the level a processor must have.
-#if defined(__x86_64__)
-#define FASTCONV_FOR_EACH_ISA(X) X(isa_x86_64_v2, 2) X(isa_x86_64_v3, 3) X(isa_x86_64_v4, 4)
-#elif defined(__aarch64__)
-#define FASTCONV_FOR_EACH_ISA(X) X(isa_neon, 0)
-#else
-#define FASTCONV_FOR_EACH_ISA(X) X(isa_generic, 0)
-#endif
-
-#define FASTCONV_DECLARE(table, level) extern const KernelTable table;
-FASTCONV_FOR_EACH_ISA(FASTCONV_DECLARE)
-#undef FASTCONV_DECLARE
+// FASTCONV_BUILT_ISAS is X(table, level) for each instruction set that CMakeLists.txt builds, the lowest first: its table,
+// and the level a processor must have.
+#define X(table, level) extern const KernelTable table;
+FASTCONV_BUILT_ISAS
+#undef X
 
 namespace {
 
@@ -30,9 +23,9 @@ struct Entry {
     int level;
 };
 
-#define FASTCONV_ENTRY(table, level) {&table, level},
-const Entry entries[] = {FASTCONV_FOR_EACH_ISA(FASTCONV_ENTRY)};
-#undef FASTCONV_ENTRY
+#define X(table, level) {&table, level},
+const Entry entries[] = {FASTCONV_BUILT_ISAS};
+#undef X
 
 int processor_level() {
 #if defined(__x86_64__)
@@ -92,7 +85,7 @@ std::vector<const KernelTable*> usable_isas() {
     for (const auto& e : entries)
         if (e.level <= level) usable.push_back(e.table);
     if (usable.empty())
-        throw std::runtime_error("this processor lacks the instruction set " + names(built_isas()).substr(0, 9));
+        throw std::runtime_error("this processor lacks the instruction set " + std::string(entries[0].table->name));
     const char* wanted = std::getenv("FASTCONV_ISA");
     if (!wanted || !*wanted) return usable;
     size_t keep = 0;

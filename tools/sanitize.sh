@@ -4,9 +4,9 @@
 #     tools/sanitize.sh [--all | pytest arguments]          AddressSanitizer and UndefinedBehaviorSanitizer, GCC
 #     tools/sanitize.sh thread [--all | pytest arguments]   ThreadSanitizer
 #
-# Works in build/sanitize, or in SANITIZE_DIR. What they do not see: AddressSanitizer the masked loads of AVX-512, which
-# tests/test_memory.py tries against pages without access; ThreadSanitizer vectors of more than 16 bytes, but the same
-# source runs as x86-64-v2 too.
+# Works in build/sanitize, or in SANITIZE_DIR, with the instruction sets of SANITIZE_ISAS, such as "x86-64-v2;x86-64-v4",
+# or all. What they do not see: AddressSanitizer the masked loads of AVX-512, which tests/test_memory.py tries against
+# pages without access; ThreadSanitizer vectors of more than 16 bytes, but the same source runs as x86-64-v2 too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/packages.sh
@@ -45,7 +45,8 @@ python=$work/venv/bin/python
 # Without build isolation, so that the next run compiles only what has changed.
 "$python" -m pip install --quiet 'scikit-build-core>=0.11' 'pybind11>=3.0' cmake ninja
 "$python" -m pip install --quiet --no-build-isolation '.[test]' -Cbuild-dir="$work/build" \
-    -Cinstall.strip=false -Ccmake.build-type=RelWithDebInfo -Ccmake.define.FASTCONV_SANITIZE=$sanitizers
+    -Cinstall.strip=false -Ccmake.build-type=RelWithDebInfo -Ccmake.define.FASTCONV_SANITIZE=$sanitizers \
+    -Ccmake.define.FASTCONV_ISAS="${SANITIZE_ISAS:-all}"
 
 # Reports go to the process's own standard error, which pytest must not capture.
 env "${options[@]}" LD_PRELOAD="$preload" "$python" -m pytest -p no:cacheprovider --capture=sys "${tests[@]}"
