@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "boundary.hpp"
 #include "kernels/args.hpp"
 
 namespace fastconv {
@@ -72,6 +73,8 @@ struct Problem {
     Layout layout = Layout::channels_first;
     DType dtype = DType::f32;
 
+    Boundary boundary = Boundary::constant;  // what padding shows, constant being zeros
+
     bool bias = false;  // convolution only
     ActivationSpec activation;
 
@@ -106,6 +109,10 @@ Problem parse_problem(const std::string&);
 
 // "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"
 std::optional<ActivationSpec> activation_named(const std::string&);
+
+// "zeros", "reflect", "replicate", "circular", "symmetric"
+std::optional<Boundary> padding_mode_named(const std::string& name);
+std::string to_string(Boundary);
 
 std::string to_string(const Shape&);
 std::string to_string(const ActivationSpec&);
