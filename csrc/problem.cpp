@@ -125,6 +125,15 @@ void pad_same(Problem& p) {
     });
 }
 
+Problem with_border_drawn(const Problem& p) {
+    Problem q = p;
+    q.boundary = Boundary::constant;
+    if (p.boundary == Boundary::constant || !p.padded()) return q;
+    for (size_t i = 0; i < 3; ++i) q.input[i] += p.before[i] + p.after[i];
+    q.before = q.after = {};
+    return q;
+}
+
 namespace {
 
 // A border cannot show more of an input than there is.

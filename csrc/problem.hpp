@@ -99,6 +99,10 @@ struct Problem {
 // Padding so that output = ceil(input / stride), what is odd going behind, as TensorFlow's SAME.
 void pad_same(Problem&);
 
+// What padding that shows the input itself comes to: the same on a larger input without padding. Others are returned as
+// they are.
+Problem with_border_drawn(const Problem&);
+
 // Derives the output's extents. Throws std::invalid_argument, naming the argument, for what cannot be computed: windows
 // that do not fit, strides below one, sizes that overflow.
 void complete(Problem&);

@@ -64,6 +64,7 @@ def conv(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     activation: Activation | None,
     algorithm: str,
@@ -95,6 +96,7 @@ def conv_input_gradient(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     algorithm: str,
     out: FloatArray | None,
@@ -109,6 +111,7 @@ def conv_weight_gradient(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     out: FloatArray | None,
     /,
@@ -127,6 +130,7 @@ class Conv:
         padding: Padding,
         dilation: Axes,
         groups: int,
+        padding_mode: PaddingMode,
         layout: Layout,
         activation: Activation | None,
         algorithm: str,
@@ -154,6 +158,8 @@ class Conv:
     def stride(self) -> tuple[int, ...]: ...
     @property
     def padding(self) -> tuple[tuple[int, int], ...] | Literal["same"]: ...
+    @property
+    def padding_mode(self) -> PaddingMode: ...
     @property
     def dilation(self) -> tuple[int, ...]: ...
     @property
@@ -409,6 +415,8 @@ class Problem:
     def stride(self) -> tuple[int, ...]: ...
     @property
     def padding(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def padding_mode(self) -> PaddingMode: ...
     @property
     def dilation(self) -> tuple[int, ...]: ...
     @property
