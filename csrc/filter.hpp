@@ -6,19 +6,11 @@
 #include <variant>
 #include <vector>
 
+#include "boundary.hpp"
 #include "isa.hpp"
 #include "schedule.hpp"
 
 namespace fastconv {
-
-// What an axis is taken to be beyond its ends, here for the elements a b c d.
-enum class Boundary {
-    constant,  // k k | a b c d | k k
-    nearest,   // a a | a b c d | d d
-    reflect,   // b a | a b c d | d c
-    mirror,    // c b | a b c d | c b
-    wrap,      // c d | a b c d | a b
-};
 
 // The window along one axis: output position o sees the input positions o - before, ..., o - before + taps - 1.
 struct FilterWindow {

@@ -21,6 +21,7 @@ constexpr int64_t winograd_most_block = (15 << 20) / 4;  // bytes of transformed
 constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights that threads better read but once
 constexpr int64_t depthwise_vectors = 2;                 // of pixels: columns of a block are multiples of that,
 constexpr int64_t depthwise_pixels = 8;                  // or of that where channels are in lanes
+constexpr int64_t bordered_bytes = 4 << 20;              // of images with their borders, at a time
 constexpr int64_t winograd_strip = 256;                  // output columns of a line, more or less
 constexpr int64_t winograd_lane_strip = 1024;            // with tiles in lanes, whose last vector may be far from full
 
@@ -290,11 +291,27 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
     }
 }
 
+// What a plan computes at a time. The number of images depends on the problem alone, and divides theirs.
+Problem part_of(const Problem& p) {
+    Problem q = with_border_drawn(p);
+    if (q.input == p.input || q.n == 0) return q;
+    const int64_t image = std::max<int64_t>(q.ic * q.input_pixels() * q.element_size(), 1);
+    q.n = std::clamp<int64_t>(bordered_bytes / image, 1, p.n);
+    while (p.n % q.n != 0) --q.n;
+    return q;
+}
+
 }  // namespace
 
-ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
+ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
                    bool finite)
-    : problem_(p), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
+    : problem_(part_of(asked)), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
+    const Problem& p = problem_;
+    if (p.input != asked.input) {
+        parts_ = p.n > 0 ? asked.n / p.n : 1;
+        part_bytes_ = p.n * asked.ic * asked.input_pixels() * asked.element_size();
+        border_ = std::make_unique<const Border>(asked, isa, threads);
+    }
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
@@ -327,6 +344,7 @@ ConvPlan::ConvPlan(const Problem& p, AlgorithmId id, const KernelTable& isa, int
                              {"pixel_block", a.pixel_block},
                              {"reduction", a.reduction},
                              {"reduction_block", a.reduction_block}};
+        if (border_) summary_.blocking.push_back({"images", p.n});
     };
     if (p.dtype == DType::f32)
         plan(args_.emplace<ConvArgs<float>>());
@@ -419,8 +437,20 @@ ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, co
     return a;
 }
 
+template <class F>
+void ConvPlan::each_part(const void* x, void* y, const F& f) const {
+    if (!border_ || summary_.tasks == 0) return f(x, y);
+    const Problem& p = problem_;
+    const Workspace images(p.n * p.ic * p.input_pixels() * p.element_size());
+    const int64_t y_bytes = p.n * p.oc * p.output_pixels() * p.element_size();
+    for (int64_t i = 0; i < parts_; ++i) {
+        border_->pad(p.n, static_cast<const char*>(x) + i * part_bytes_, images.data());
+        f(images.data(), static_cast<char*>(y) + i * y_bytes);
+    }
+}
+
 void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
-    run_packed(x, weights.data.data(), weights.safe, bias, y);
+    each_part(x, y, [&](const void* from, void* to) { run_packed(from, weights.data.data(), weights.safe, bias, to); });
 }
 
 void ConvPlan::run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const {
@@ -436,15 +466,18 @@ void ConvPlan::run_packed(const void* x, const void* weights, double safe, const
 
 std::vector<ConvPlan::Stage> ConvPlan::stages() const {
     const Problem& p = problem_;
-    if (!is_winograd(format_.algorithm)) return {{"convolution", p.operations(), "FLOP"}};
+    const double parts = double(parts_);
+    if (!is_winograd(format_.algorithm)) return {{"convolution", parts * p.operations(), "FLOP"}};
     const auto [repeated, fused] =
         std::visit([](const auto& a) { return std::pair(a.channel_blocks, a.pixel_lanes); }, args_);
     const double positions = winograd_positions(p, format_.algorithm, !fused), element = double(p.element_size());
     const double in = double(p.n * p.ic) * double(p.input[1] * p.input[2]), out = double(p.n * p.oc * p.output_pixels());
-    const Stage input{"input transform", double(repeated) * element * (in + positions * double(p.ic)), "B"};
-    const double products = 2 * positions * double(p.ic / p.groups * p.oc);
+    const Stage input{"input transform", parts * double(repeated) * element * (in + positions * double(p.ic)), "B"};
+    const double products = parts * 2 * positions * double(p.ic / p.groups * p.oc);
     if (fused) return {input, {"multiply, output transform", products, "FLOP"}};
-    return {input, {"multiply", products, "FLOP"}, {"output transform", element * (out + positions * double(p.oc)), "B"}};
+    return {input,
+            {"multiply", products, "FLOP"},
+            {"output transform", parts * element * (out + positions * double(p.oc)), "B"}};
 }
 
 std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
@@ -453,10 +486,10 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
         const auto time = std::chrono::steady_clock::now().time_since_epoch();
         return int64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
     };
-    if (summary_.tasks > 0)
+    const auto run = [&](const void* from, void* to) {
         std::visit(
             [&]<class T>(const ConvArgs<T>& planned) {
-                const ConvArgs<T> a = arguments_of(planned, x, weights.data.data(), weights.safe, bias, y);
+                const ConvArgs<T> a = arguments_of(planned, from, weights.data.data(), weights.safe, bias, to);
                 const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
                 run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
                     StageTimes times{now, {}};
@@ -469,6 +502,8 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
                 });
             },
             args_);
+    };
+    if (summary_.tasks > 0) each_part(x, y, run);
     return {total, total + stages().size()};
 }
 
@@ -478,12 +513,14 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
-                !std::isfinite(largest(problem_.dtype, *format_.isa, weights, strides_.size)))
-                return ConvPlan(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false)
-                    .run(x, weights, bias, y);
-            if (!dense()) {
+                !std::isfinite(largest(problem_.dtype, *format_.isa, weights, strides_.size))) {
+                const ConvPlan direct(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false);
+                return each_part(x, y, [&](const void* from, void* to) { direct.run(from, weights, bias, to); });
+            }
+            if (!dense() || border_) {
                 const Workspace packed(packed_weight_bytes());
-                return run_packed(x, packed.data(), pack_to(weights, packed.data()), bias, y);
+                const double safe = pack_to(weights, packed.data());
+                return each_part(x, y, [&](const void* from, void* to) { run_packed(from, packed.data(), safe, bias, to); });
             }
 
             const ConvArgs<T> a = arguments_of(planned, x, bias, y);

@@ -8,9 +8,11 @@
 
 #include "pack.hpp"
 #include "schedule.hpp"
+#include "windows.hpp"
 
 namespace fastconv {
 
+// Padding that shows the input itself is drawn around some images at a time, and those are convolved without padding.
 class ConvPlan {
    public:
     // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
@@ -52,7 +54,14 @@ class ConvPlan {
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
 
-    Problem problem_;
+    // Calls f(x, y) for all images at once; or, where a border is drawn, for so many at a time that they stay in the cache.
+    template <class F>
+    void each_part(const void* x, void* y, const F& f) const;
+
+    Problem problem_;  // of one part
+    int64_t parts_ = 1;
+    int64_t part_bytes_ = 0;  // of the input, without its border
+    std::unique_ptr<const Border> border_;
     WeightStrides strides_;
     WeightFormat format_;
     int threads_;

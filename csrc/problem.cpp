@@ -125,7 +125,29 @@ void pad_same(Problem& p) {
     });
 }
 
+Problem with_border_drawn(const Problem& p) {
+    Problem q = p;
+    q.boundary = Boundary::constant;
+    if (p.boundary == Boundary::constant || !p.padded()) return q;
+    for (size_t i = 0; i < 3; ++i) q.input[i] += p.before[i] + p.after[i];
+    q.before = q.after = {};
+    return q;
+}
+
 namespace {
+
+// A border cannot show more of an input than there is.
+void check_boundary(const Problem& p) {
+    if (p.boundary == Boundary::constant) return;
+    for (int i = 3 - p.rank; i < 3; ++i) {
+        const int64_t wide = std::max(p.before[i], p.after[i]), extent = p.input[i];
+        const bool reflect = p.boundary == Boundary::mirror, circular = p.boundary == Boundary::wrap;
+        if (wide == 0 || (extent > 0 && !(reflect && wide >= extent) && !(circular && wide > extent))) continue;
+        const char* expected = reflect ? "less than" : circular ? "at most" : "none beside an empty axis of";
+        fail("padding=" + padding_text(p) + ": expected " + expected + " the input's extents " +
+             to_string(used(p, p.input)) + " with padding_mode='" + to_string(p.boundary) + "'");
+    }
+}
 
 // The extent of the output along one axis.
 int64_t output_extent(const Problem& p, int i, const char* window) {
@@ -156,6 +178,7 @@ void complete(Problem& p) {
             if (p.before[i] < 0 || p.after[i] < 0) fail("padding must not be negative, got " + padding_text(p));
             p.output[i] = output_extent(p, i, window);
         }
+        check_boundary(p);
         if (!addressable(p.input_shape(), p.element_size())) throw Overflow{"input"};
         if (conv && !addressable(p.weight_shape(), p.element_size())) throw Overflow{"weight"};
         if (!addressable(p.output_shape(), p.indices ? 8 : p.element_size()))

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "boundary.hpp"
 #include "kernels/args.hpp"
 
 namespace fastconv {
@@ -72,6 +73,8 @@ struct Problem {
     Layout layout = Layout::channels_first;
     DType dtype = DType::f32;
 
+    Boundary boundary = Boundary::constant;  // what padding shows, constant being zeros
+
     bool bias = false;  // convolution only
     ActivationSpec activation;
 
@@ -96,6 +99,10 @@ struct Problem {
 // Padding so that output = ceil(input / stride), what is odd going behind, as TensorFlow's SAME.
 void pad_same(Problem&);
 
+// What padding that shows the input itself comes to: the same on a larger input without padding. Others are returned as
+// they are.
+Problem with_border_drawn(const Problem&);
+
 // Derives the output's extents. Throws std::invalid_argument, naming the argument, for what cannot be computed: windows
 // that do not fit, strides below one, sizes that overflow.
 void complete(Problem&);
@@ -106,6 +113,10 @@ Problem parse_problem(const std::string&);
 
 // "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"
 std::optional<ActivationSpec> activation_named(const std::string&);
+
+// "zeros", "reflect", "replicate", "circular", "symmetric"
+std::optional<Boundary> padding_mode_named(const std::string& name);
+std::string to_string(Boundary);
 
 std::string to_string(const Shape&);
 std::string to_string(const ActivationSpec&);

@@ -27,6 +27,15 @@ const NamedActivation named_activations[] = {
     {"silu", {Activation::silu, 0, 0}},
 };
 
+struct PaddingMode {
+    const char* name;
+    Boundary boundary;
+};
+constexpr PaddingMode padding_modes[] = {
+    {"zeros", Boundary::constant}, {"reflect", Boundary::mirror},    {"replicate", Boundary::nearest},
+    {"circular", Boundary::wrap},  {"symmetric", Boundary::reflect},
+};
+
 std::string number(double v) {
     std::array<char, 32> text;
     const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
@@ -127,6 +136,8 @@ class Parser {
             same_ = true;
         else if (conv && word == "bias")
             p_.bias = true;
+        else if (const auto mode = padding_mode_named(word); conv && mode)
+            p_.boundary = *mode;
         else if (!conv && word == "ceil")
             p_.ceil_mode = true;
         else if (p_.op == Op::avg_pool && word == "nopad")
@@ -227,6 +238,18 @@ std::optional<ActivationSpec> activation_named(const std::string& name) {
     return std::nullopt;
 }
 
+std::optional<Boundary> padding_mode_named(const std::string& name) {
+    for (const auto& mode : padding_modes)
+        if (name == mode.name) return mode.boundary;
+    return std::nullopt;
+}
+
+std::string to_string(Boundary b) {
+    for (const auto& mode : padding_modes)
+        if (b == mode.boundary) return mode.name;
+    return "";
+}
+
 std::string to_string(const ActivationSpec& a) {
     for (const auto& named : named_activations)
         if (named.spec == a) return named.name;
@@ -248,6 +271,7 @@ std::string to_string(const Problem& p) {
     if (p.groups != 1) text += " g" + std::to_string(p.groups);
     text += p.layout == Layout::channels_first ? " nchw" : " nhwc";
     text += p.dtype == DType::f32 ? " f32" : " f64";
+    if (p.boundary != Boundary::constant) text += " " + to_string(p.boundary);
     if (p.ceil_mode) text += " ceil";
     if (!p.count_include_pad) text += " nopad";
     if (p.divisor_override) text += " div" + std::to_string(p.divisor_override);

@@ -131,9 +131,10 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa,
         return name == a.name || (name == "winograd" && is_winograd(a.id));
     };
     Choice choice{nullptr, "", {}};
+    const Problem computed = with_border_drawn(p);
     for (const auto& a : algorithms()) {
-        const std::string unsupported = a.unsupported(p);
-        const double cost = unsupported.empty() ? estimated_microseconds(p, a.id, isa, prepared) : 0;
+        const std::string unsupported = a.unsupported(computed);
+        const double cost = unsupported.empty() ? estimated_microseconds(computed, a.id, isa, prepared) : 0;
         choice.candidates.push_back({&a, unsupported, cost});
     }
 

@@ -76,7 +76,7 @@ def test_call_is_documented() -> None:
 
 def test_compiled_functions_count_their_arguments() -> None:
     """Too few or too many are a TypeError, not a crash."""
-    with pytest.raises(TypeError, match=r"conv\(\) takes 12 positional arguments, got 1"):
+    with pytest.raises(TypeError, match=r"conv\(\) takes 13 positional arguments, got 1"):
         _fastconv.conv(2)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"softmax\(\) takes 3 positional arguments, got 4"):
         _fastconv.softmax(IMAGE, 0, None, None)  # type: ignore[call-arg]

@@ -29,7 +29,21 @@ MODULES = ["fastconv"] + [
     for module in pkgutil.walk_packages(fastconv.__path__, "fastconv.", onerror=lambda name: None)
     if not module.name.endswith(("._fastconv", ".__main__"))
 ]
-WITH_EXAMPLES = ["conv", "pool", "linear", "activation", "shapes", "runtime", "tuning"]
+WITH_EXAMPLES = [
+    "activation",
+    "border",
+    "columns",
+    "conv",
+    "grad.border",
+    "grad.pool",
+    "linear",
+    "lp_pool",
+    "pool",
+    "runtime",
+    "shapes",
+    "tuning",
+    "unpool",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

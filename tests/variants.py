@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import numpy as np
 
 import fastconv
 from fastconv import Problem
 from fastconv._fastconv import supports
+
+from .reference import Array
 
 THREADS = (1, 2, 3, 8)
 
@@ -51,3 +55,18 @@ def variants(problem: Problem, threads: tuple[int, ...] = (2,)) -> Iterator[tupl
                 for n in threads:
                     with fastconv.threads(n):
                         yield algorithm, f"{algorithm} on {name} with threads={n}"
+
+
+def everywhere(
+    call: Callable[[], Array], threads: tuple[int, ...] = (1, 2, 3)
+) -> Iterator[tuple[Array, str]]:
+    """The result on each instruction set, which must have the same bits for each number of threads."""
+    for name in fastconv.instruction_sets():
+        results = []
+        with instruction_set(name):
+            for n in threads:
+                with fastconv.threads(n):
+                    results.append(call())
+        for other in results[1:]:
+            np.testing.assert_array_equal(other, results[0], strict=True, err_msg=name)
+        yield results[0], name

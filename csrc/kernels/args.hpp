@@ -279,12 +279,15 @@ struct FilterTable {
     FilterKernel<int64_t> i64;
 };
 
+struct WindowTable;  // window_args.hpp
+
 struct KernelTable {
     const char* name;
     Kernels<float> f32;
     Kernels<double> f64;
     const FilterTable* filters;
     const GradientTable* gradients;
+    const WindowTable* windows;
 };
 
 }  // namespace fastconv

@@ -295,6 +295,15 @@ bool apply_input_shape(Problem& p, const Shape& input, const char* name) {
     return batched;
 }
 
+Shape input_size_of(py::handle value, py::handle rank) {
+    const Shape size = shape(value, "input_size");
+    const size_t axes = size_t(rank_of(rank));
+    if (size.size() != axes + 1 && size.size() != axes + 2)
+        value_error("input_size", value,
+                    std::to_string(axes + 2) + " extents (or " + std::to_string(axes + 1) + " without a batch)");
+    return size;
+}
+
 Shape without_batch(const Shape& s, bool batched) { return Shape(s.begin() + !batched, s.end()); }
 
 py::tuple to_tuple(const Shape& s) {
@@ -332,6 +341,12 @@ bool overlap(const py::array& a, const py::array& b) {
 }
 
 }  // namespace
+
+void check_shape(const py::array& a, const char* name, const Shape& expected, const char* of, py::handle value) {
+    if (shape_of(a) != expected)
+        throw py::value_error(std::string(name) + ": shape " + to_string(shape_of(a)) + ", expected " + to_string(expected) +
+                              " for " + of + "=" + py::repr(value).cast<std::string>());
+}
 
 py::array output_array(py::handle out, const Shape& shape, DType dtype, std::initializer_list<Input> inputs) {
     if (out.is_none()) return new_array(shape, numpy_dtype(dtype));

@@ -52,6 +52,7 @@ py::array native(const py::array&, DType);
 
 // Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
 bool apply_input_shape(Problem&, const Shape& input, const char* name = "input");
+Shape input_size_of(py::handle value, py::handle rank);  // the shape of an input that a gradient is asked for
 Shape without_batch(const Shape&, bool batched);
 
 py::dtype numpy_dtype(DType);
@@ -61,6 +62,9 @@ struct Input {
     const char* name;
     const py::array* array;  // null if it was not given
 };
+// Fails unless the array has this shape, which is that for the argument `of`, as a user wrote it.
+void check_shape(const py::array&, const char* name, const Shape& expected, const char* of, py::handle value);
+
 // `out` if it was given and can hold the result, else a new array.
 py::array output_array(py::handle out, const Shape&, DType, std::initializer_list<Input>);
 
@@ -80,6 +84,11 @@ py::tuple to_tuple(const Shape&);
 void register_conv(py::module_&);
 void register_conv_type(py::module_&);
 void register_pool(py::module_&);
+void register_pool_gradient(py::module_&);
+void register_indexed(py::module_&);
+void register_lp_pool(py::module_&);
+void register_columns(py::module_&);
+void register_border(py::module_&);
 void register_elementwise(py::module_&);
 void register_filter(py::module_&);
 void register_gradient(py::module_&);

@@ -1,6 +1,7 @@
 // The plain function of convolution.
 #include "../plan.hpp"
 #include "../recent.hpp"
+#include "border.hpp"
 #include "convolution.hpp"
 #include "function.hpp"
 #include "plan_key.hpp"
@@ -27,13 +28,14 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
 }
 
 py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
-                py::handle dilation, py::handle groups, py::handle layout, py::handle activation, py::handle algorithm,
-                py::handle out) {
+                py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
+                py::handle algorithm, py::handle out) {
     const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
     const DType dtype = dtype_of(x, "input");
     check_dtype(w, "weight", dtype, "input");
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     c.problem.dtype = dtype;
+    c.problem.boundary = padding_mode_of(padding_mode, "padding_mode");
     const std::optional<py::array> b = bias_of(bias, c.problem, c.problem.oc);
     c.problem.bias = b.has_value();
     c.problem.activation = activation_of(activation);

@@ -84,14 +84,14 @@ void document_call(const py::object& type) {
 
 int init(PyObject* self, PyObject* arguments, PyObject* keywords) {
     const auto result = py::reinterpret_steal<py::object>(translated([&] {
-        constexpr Py_ssize_t wanted = 10;
+        constexpr Py_ssize_t wanted = 11;
         if (PyTuple_GET_SIZE(arguments) != wanted || (keywords && PyDict_GET_SIZE(keywords) > 0))
             throw py::type_error("__init__() takes " + std::to_string(wanted) + " positional arguments");
         ConvObject& object = object_of(self);
         if (object.conv) throw py::type_error("a prepared convolution does not change: __init__() was called twice");
         const auto argument = [&](Py_ssize_t i) { return py::handle(PyTuple_GET_ITEM(arguments, i)); };
         object.conv = new PreparedConv(argument(0), argument(1), argument(2), argument(3), argument(4), argument(5),
-                                       argument(6), argument(7), argument(8), argument(9));
+                                       argument(6), argument(7), argument(8), argument(9), argument(10));
         object.call = &call;
         return py::none();
     }));
@@ -134,6 +134,7 @@ PyGetSetDef properties[] = {
     property<&P::out_channels>("out_channels", "Number of output channels, over all groups."),
     property<&P::stride>("stride", "Strides, one per axis."),
     property<&P::padding>("padding", "One (before, after) pair per axis, or ``\"same\"``."),
+    property<&P::padding_mode>("padding_mode", "What padding shows: ``\"zeros\"``, ``\"reflect\"`` and so on."),
     property<&P::dilation>("dilation", "Dilations, one per axis."),
     property<&P::groups>("groups", "Number of groups."),
     property<&P::layout>("layout", "``\"NCHW\"`` for channels first or ``\"NHWC\"`` for channels last, at any rank."),

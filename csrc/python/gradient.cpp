@@ -3,6 +3,7 @@
 #include "../recent.hpp"
 #include "../transposed_plan.hpp"
 #include "../weight_gradient_plan.hpp"
+#include "border.hpp"
 #include "convolution.hpp"
 #include "function.hpp"
 #include "plan_key.hpp"
@@ -16,6 +17,8 @@ void check_gradient(const py::array& dy, const Shape& expected, const Problem& p
                               ", the shape of the convolution of " + to_string(p.input_shape()) + " with " +
                               to_string(p.weight_shape()));
 }
+
+int64_t image_bytes(const Problem& p) { return p.n * p.ic * p.input_pixels() * p.element_size(); }
 
 // The key's problem is complete. Kernels that multiply by the weights of padding are not told which are finite: plans look.
 std::shared_ptr<const TransposedPlan> transposed_plan_of(const PlanKey& key) {
@@ -31,43 +34,57 @@ std::shared_ptr<const WeightGradientPlan> weight_gradient_plan_of(const PlanKey&
 }
 
 py::object input_gradient(py::handle rank, py::handle input_size, py::handle weight, py::handle grad_output,
-                          py::handle stride, py::handle padding, py::handle dilation, py::handle groups, py::handle layout,
-                          py::handle algorithm, py::handle out) {
+                          py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
+                          py::handle padding_mode, py::handle layout, py::handle algorithm, py::handle out) {
     const py::array w = array_of(weight, "weight"), dy = array_of(grad_output, "grad_output");
     const DType dtype = dtype_of(dy, "grad_output");
     check_dtype(w, "weight", dtype, "grad_output");
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     c.problem.dtype = dtype;
+    c.problem.boundary = padding_mode_of(padding_mode, "padding_mode");
     bool batched;
     const Problem p = c.complete_on(shape(input_size, "input_size"), batched, "input_size");
     check_gradient(dy, without_batch(p.output_shape(), batched), p);
-    const auto plan = transposed_plan_of({p, std::string(text(algorithm, "algorithm"))});
+    const Problem drawn = with_border_drawn(p);
+    const auto plan = transposed_plan_of({drawn, std::string(text(algorithm, "algorithm"))});
 
     py::array dx = output_array(out, without_batch(p.input_shape(), batched), dtype, {{"weight", &w}, {"grad_output", &dy}});
     const py::array w_native = native(w, dtype), dy_native = native(dy, dtype);
     void* dx_data = dx.mutable_data();
-    compute(p.operations(), [&] { plan->run(dy_native.data(), w_native.data(), nullptr, dx_data); });
+    compute(p.operations(), [&] {
+        if (drawn.input == p.input) return plan->run(dy_native.data(), w_native.data(), nullptr, dx_data);
+        const Workspace padded(image_bytes(drawn));
+        plan->run(dy_native.data(), w_native.data(), nullptr, padded.data());
+        Border(p, current_isa(), get_num_threads()).add_back(p.n, padded.data(), dx_data);
+    });
     return dx;
 }
 
 py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
-                           py::handle stride, py::handle padding, py::handle dilation, py::handle groups, py::handle layout,
-                           py::handle out) {
+                           py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
+                           py::handle padding_mode, py::handle layout, py::handle out) {
     const py::array x = array_of(input, "input"), dy = array_of(grad_output, "grad_output");
     const DType dtype = dtype_of(dy, "grad_output");
     check_dtype(x, "input", dtype, "grad_output");
     Convolution c =
         convolution(rank, shape(weight_size, "weight_size"), stride, padding, dilation, groups, layout, "weight_size");
     c.problem.dtype = dtype;
+    c.problem.boundary = padding_mode_of(padding_mode, "padding_mode");
     bool batched;
     const Problem p = c.complete_on(shape_of(x), batched);
     check_gradient(dy, without_batch(p.output_shape(), batched), p);
-    const auto plan = weight_gradient_plan_of({p, "weights"});
+    const Problem drawn = with_border_drawn(p);
+    const auto plan = weight_gradient_plan_of({drawn, "weights"});
 
     py::array dw = output_array(out, p.weight_shape(), dtype, {{"input", &x}, {"grad_output", &dy}});
     const py::array x_native = native(x, dtype), dy_native = native(dy, dtype);
     void* dw_data = dw.mutable_data();
-    compute(p.operations(), [&] { plan->run(x_native.data(), dy_native.data(), dw_data); });
+    compute(p.operations(), [&] {
+        if (drawn.input == p.input) return plan->run(x_native.data(), dy_native.data(), dw_data);
+        const Workspace padded(image_bytes(drawn));
+        Border(p, current_isa(), get_num_threads()).pad(p.n, x_native.data(), padded.data());
+        plan->run(padded.data(), dy_native.data(), dw_data);
+    });
     return dw;
 }
 

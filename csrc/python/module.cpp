@@ -7,6 +7,11 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     fastconv::register_conv(m);
     fastconv::register_conv_type(m);
     fastconv::register_pool(m);
+    fastconv::register_pool_gradient(m);
+    fastconv::register_indexed(m);
+    fastconv::register_lp_pool(m);
+    fastconv::register_columns(m);
+    fastconv::register_border(m);
     fastconv::register_elementwise(m);
     fastconv::register_filter(m);
     fastconv::register_gradient(m);

@@ -1,24 +1,15 @@
 // Pooling: sliding and adaptive windows.
 #include <optional>
 
-#include "../pool_plan.hpp"
 #include "../recent.hpp"
-#include "arguments.hpp"
 #include "function.hpp"
 #include "plan_key.hpp"
+#include "pooling.hpp"
 
 namespace fastconv {
-namespace {
 
-Op op_of(py::handle kind) {
-    const std::string_view name = text(kind, "kind");
-    if (name != "max" && name != "avg") value_error("kind", kind, "'max' or 'avg'");
-    return name == "max" ? Op::max_pool : Op::avg_pool;
-}
-
-// The problem of sliding windows on an input of this shape.
-Problem sliding(py::handle rank, Op op, const Shape& input, py::handle kernel_size, py::handle stride, py::handle padding,
-                py::handle dilation, py::handle ceil_mode, py::handle layout, bool& batched) {
+Problem sliding_problem(py::handle rank, Op op, const Shape& input, py::handle kernel_size, py::handle stride,
+                        py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle layout, bool& batched) {
     Problem p;
     p.op = op;
     p.rank = rank_of(rank);
@@ -40,6 +31,13 @@ Problem sliding(py::handle rank, Op op, const Shape& input, py::handle kernel_si
     return p;
 }
 
+void set_divisor(Problem& p, py::handle count_include_pad, py::handle divisor_override) {
+    p.count_include_pad = boolean(count_include_pad, "count_include_pad");
+    if (divisor_override.is_none()) return;
+    p.divisor_override = integer(divisor_override, "divisor_override");
+    if (p.divisor_override == 0) value_error("divisor_override", divisor_override, "an integer other than 0");
+}
+
 std::array<PoolTable, 3> sliding_tables(const Problem& p) {
     return {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)};
 }
@@ -49,6 +47,14 @@ std::array<PoolTable, 3> adaptive_tables(const Problem& p) {
     if (p.output_pixels() > 0)
         for (size_t i = 0; i < 3; ++i) tables[i] = adaptive_windows(p.input[i], p.output[i]);
     return tables;
+}
+
+namespace {
+
+Op op_of(py::handle kind) {
+    const std::string_view name = text(kind, "kind");
+    if (name != "max" && name != "avg") value_error("kind", kind, "'max' or 'avg'");
+    return name == "max" ? Op::max_pool : Op::avg_pool;
 }
 
 std::shared_ptr<const PoolPlan> plan_of(const PlanKey& key) {
@@ -81,14 +87,11 @@ py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle k
     const py::array x = array_of(input, "input");
     const DType dtype = dtype_of(x, "input");
     bool batched;
-    Problem p = sliding(rank, op_of(kind), shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout, batched);
+    Problem p =
+        sliding_problem(rank, op_of(kind), shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout, batched);
     p.dtype = dtype;
-    p.count_include_pad = boolean(count_include_pad, "count_include_pad");
+    set_divisor(p, count_include_pad, divisor_override);
     p.indices = boolean(return_indices, "return_indices");
-    if (!divisor_override.is_none()) {
-        p.divisor_override = integer(divisor_override, "divisor_override");
-        if (p.divisor_override == 0) value_error("divisor_override", divisor_override, "an integer other than 0");
-    }
     return run(p, "sliding", x, batched, out);
 }
 
@@ -142,8 +145,8 @@ void register_pool(py::module_& m) {
     m.def("pool_output_shape", [](py::handle rank, py::handle input_shape, py::handle kernel_size, py::handle stride,
                                   py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle layout) {
         bool batched;
-        const Problem p = sliding(rank, Op::max_pool, shape(input_shape, "input"), kernel_size, stride, padding, dilation,
-                                  ceil_mode, layout, batched);
+        const Problem p = sliding_problem(rank, Op::max_pool, shape(input_shape, "input"), kernel_size, stride, padding,
+                                          dilation, ceil_mode, layout, batched);
         return to_tuple(without_batch(p.output_shape(), batched));
     });
 }

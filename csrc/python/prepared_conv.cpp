@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../parallel.hpp"
+#include "border.hpp"
 #include "explanation.hpp"
 
 namespace fastconv {
@@ -21,14 +22,15 @@ py::array frozen(const py::array& a, DType t) {
 }  // namespace
 
 PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
-                           py::handle dilation, py::handle groups, py::handle layout, py::handle activation,
-                           py::handle algorithm)
+                           py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout,
+                           py::handle activation, py::handle algorithm)
     : activation_(py::reinterpret_borrow<py::object>(activation)) {
     const py::array w = array_of(weight, "weight");
     const DType dtype = dtype_of(w, "weight");
     convolution_ = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     Problem& p = convolution_.problem;
     p.dtype = dtype;
+    p.boundary = padding_mode_of(padding_mode, "padding_mode");
     const std::optional<py::array> b = bias_of(bias, p, p.oc);
     p.bias = b.has_value();
     p.activation = activation_of(activation);
@@ -101,7 +103,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
     bool batched;
     const Problem p = convolution_.complete_on(key.input, batched);
     Choice choice = choose(p, convolution_.algorithm, *key.isa);
-    if (!finite_ && spoiled_by_weights(p, choice.algorithm->id, false)) {
+    if (!finite_ && spoiled_by_weights(with_border_drawn(p), choice.algorithm->id, false)) {
         choice.algorithm = &algorithm_of(AlgorithmId::direct);
         choice.reason = "some weights are not finite, and the padding must not meet them";
     }

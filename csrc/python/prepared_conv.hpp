@@ -15,7 +15,8 @@ namespace fastconv {
 class PreparedConv {
    public:
     PreparedConv(py::handle rank, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
-                 py::handle dilation, py::handle groups, py::handle layout, py::handle activation, py::handle algorithm);
+                 py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
+                 py::handle algorithm);
 
     py::array call(py::handle input, py::handle out);
     py::object explain(py::handle input_shape);
@@ -34,6 +35,7 @@ class PreparedConv {
     py::object padding() const;
     py::object dilation() const { return used(problem().dilation); }
     py::object groups() const { return py::int_(problem().groups); }
+    py::object padding_mode() const { return py::str(to_string(problem().boundary)); }
     py::object layout() const { return py::str(problem().layout == Layout::channels_first ? "NCHW" : "NHWC"); }
     py::object activation() const { return activation_; }
     py::object algorithm() const { return py::str(convolution_.algorithm); }

@@ -41,8 +41,8 @@ Parameters
 text : str
     A problem string: the operator, ``n``, channels, extents ``ih iw``, kernel ``kh kw``, then what differs from
     the defaults: ``s2`` or ``sh2 sw1`` (stride), ``p1``, ``ph0:1`` (before:after) or ``psame``, ``d2``
-    (dilation), ``g32`` (groups); then ``nchw`` or ``nhwc``, ``f32`` or ``f64``, and flags: ``bias`` and an
-    activation for convolutions, ``ceil``, ``nopad``, ``div5``, ``indices`` for pooling.
+    (dilation), ``g32`` (groups); then ``nchw`` or ``nhwc``, ``f32`` or ``f64``, and flags: a padding mode
+    other than ``zeros``, ``bias`` and an activation for convolutions, ``ceil``, ``nopad``, ``div5``, ``indices`` for pooling.
 
 Raises
 ------
@@ -130,6 +130,7 @@ void register_problem(py::module_& m) {
         .def_property_readonly("dilation", axes_of(&Problem::dilation))
         .def_property_readonly("output_size", axes_of(&Problem::output))
         .def_property_readonly("padding", &pairs)
+        .def_property_readonly("padding_mode", [](const Problem& p) { return to_string(p.boundary); })
         .def_property_readonly("layout",
                                [](const Problem& p) { return p.layout == Layout::channels_first ? "NCHW" : "NHWC"; })
         .def_property_readonly("dtype", [](const Problem& p) { return to_string(p.dtype); })
@@ -167,9 +168,10 @@ void register_problem(py::module_& m) {
         const std::string name(text(algorithm, "algorithm"));
         const Problem p = problem_of(value);
         check_algorithm_name(name);
+        const Problem computed = with_border_drawn(p);
         for (const auto& a : algorithms())
-            if (name == a.name) return a.unsupported(p);
-        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(p) : std::string();
+            if (name == a.name) return a.unsupported(computed);
+        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(computed) : std::string();
     });
 }
 

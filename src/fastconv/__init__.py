@@ -5,9 +5,12 @@ from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
 from .activation import leaky_relu, relu, sigmoid, silu, softmax, tanh
+from .border import pad1d, pad2d, pad3d
+from .columns import fold, unfold
 from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .linear import linear
+from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -36,6 +39,7 @@ from .runtime import (
 )
 from .shapes import ReceptiveField, output_shape, receptive_field
 from .tuning import Tuning, autotune, forget_tuning, load_tuning
+from .unpool import max_unpool1d, max_unpool2d, max_unpool3d
 
 __version__: str = build_info()["version"]
 
@@ -68,6 +72,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "explain",
+    "fold",
     "forget_tuning",
     "get_num_threads",
     "grad",
@@ -76,11 +81,20 @@ __all__ = [
     "leaky_relu",
     "linear",
     "load_tuning",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "ndimage",
     "output_shape",
+    "pad1d",
+    "pad2d",
+    "pad3d",
     "receptive_field",
     "relu",
     "set_instruction_set",
@@ -93,4 +107,5 @@ __all__ = [
     "softmax",
     "tanh",
     "threads",
+    "unfold",
 ]

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._explanation import Alternative
-from ._typing import Activation, Axes, FloatArray, IndexArray, Layout, OutputSize, Padding, Shape
+from ._typing import (
+    Activation,
+    Axes,
+    FloatArray,
+    IndexArray,
+    Layout,
+    OutputSize,
+    Padding,
+    PaddingMode,
+    Shape,
+)
 
 _Rank: TypeAlias = Literal[1, 2, 3]
 _PoolKind: TypeAlias = Literal["max", "avg"]
@@ -54,6 +64,7 @@ def conv(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     activation: Activation | None,
     algorithm: str,
@@ -85,6 +96,7 @@ def conv_input_gradient(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     algorithm: str,
     out: FloatArray | None,
@@ -99,6 +111,7 @@ def conv_weight_gradient(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    padding_mode: PaddingMode,
     layout: Layout,
     out: FloatArray | None,
     /,
@@ -117,6 +130,7 @@ class Conv:
         padding: Padding,
         dilation: Axes,
         groups: int,
+        padding_mode: PaddingMode,
         layout: Layout,
         activation: Activation | None,
         algorithm: str,
@@ -144,6 +158,8 @@ class Conv:
     def stride(self) -> tuple[int, ...]: ...
     @property
     def padding(self) -> tuple[tuple[int, int], ...] | Literal["same"]: ...
+    @property
+    def padding_mode(self) -> PaddingMode: ...
     @property
     def dilation(self) -> tuple[int, ...]: ...
     @property
@@ -213,6 +229,113 @@ def adaptive_pool(
     out: FloatArray | None,
     /,
 ) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+def avg_pool_gradient(
+    rank: _Rank,
+    grad_output: ArrayLike,
+    input_size: Shape,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def adaptive_avg_pool_gradient(
+    rank: _Rank, grad_output: ArrayLike, input_size: Shape, layout: Layout, out: FloatArray | None, /
+) -> FloatArray: ...
+def max_pool_gradient(
+    rank: _Rank,
+    grad_output: ArrayLike,
+    indices: ArrayLike,
+    input_size: Shape,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def max_unpool(
+    rank: _Rank,
+    input: ArrayLike,
+    indices: ArrayLike,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Axes,
+    output_size: Shape | None,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def max_unpool_gradient(
+    rank: _Rank, grad_output: ArrayLike, indices: ArrayLike, layout: Layout, out: FloatArray | None, /
+) -> FloatArray: ...
+def lp_pool(
+    rank: _Rank,
+    input: ArrayLike,
+    norm_type: float,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    ceil_mode: bool,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def lp_pool_gradient(
+    rank: _Rank,
+    grad_output: ArrayLike,
+    input: ArrayLike,
+    output: ArrayLike,
+    norm_type: float,
+    kernel_size: Axes,
+    stride: Axes | None,
+    padding: Padding,
+    ceil_mode: bool,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def unfold(
+    input: ArrayLike,
+    kernel_size: Axes,
+    dilation: Axes,
+    padding: Padding,
+    stride: Axes,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def fold(
+    input: ArrayLike,
+    output_size: Axes,
+    kernel_size: Axes,
+    dilation: Axes,
+    padding: Padding,
+    stride: Axes,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def pad(
+    rank: _Rank,
+    input: ArrayLike,
+    padding: Padding,
+    mode: PaddingMode,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def pad_gradient(
+    rank: _Rank,
+    grad_output: ArrayLike,
+    input_size: Shape,
+    padding: Padding,
+    mode: PaddingMode,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
 def linear(
     input: ArrayLike,
     weight: ArrayLike,
@@ -292,6 +415,8 @@ class Problem:
     def stride(self) -> tuple[int, ...]: ...
     @property
     def padding(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def padding_mode(self) -> PaddingMode: ...
     @property
     def dilation(self) -> tuple[int, ...]: ...
     @property

@@ -30,3 +30,6 @@ Activation: TypeAlias = (
     Literal["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"] | tuple[float | None, float | None]
 )
 """A named activation, or a (low, high) clamp with either end open."""
+
+PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular", "symmetric"]
+"""What the positions around an image show."""

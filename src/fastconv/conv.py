@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from . import _fastconv
 from ._explanation import Explanation
 from ._profile import Profile, Stage
-from ._typing import Activation, Axes, FloatArray, Layout, Padding, Shape
+from ._typing import Activation, Axes, FloatArray, Layout, Padding, PaddingMode, Shape
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d"]
 
@@ -28,6 +28,7 @@ def conv1d(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
@@ -47,7 +48,7 @@ def conv1d(
         ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
     bias : array_like, same dtype, optional
         ``(oc,)``.
-    stride, padding, dilation, groups, activation, algorithm, out
+    stride, padding, dilation, groups, padding_mode, activation, algorithm, out
         As in `conv2d`, for one axis.
     layout : str
         ``"NCHW"`` (or ``"NCL"``, ``"NCW"``) for channels first, ``"NHWC"`` (or ``"NLC"``, ``"NWC"``) for
@@ -79,7 +80,19 @@ def conv1d(
     array([[[3., 5., 7., 9.]]])
     """
     return _fastconv.conv(
-        1, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -92,6 +105,7 @@ def conv2d(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
@@ -118,13 +132,18 @@ def conv2d(
     stride : int or one int per axis
         Step between the windows of neighbouring outputs.
     padding : int, one int per axis, one (before, after) pair per axis, "valid" or "same"
-        Zeros around the input. ``"valid"`` is none. ``"same"`` pads so that each output extent is
-        ``ceil(input / stride)``; where the total is odd, the extra zero comes after, as in TensorFlow.
+        Positions around the input: zeros, unless `padding_mode` says otherwise. ``"valid"`` is none.
+        ``"same"`` pads so that each output extent is ``ceil(input / stride)``; where the total is odd, the
+        extra one comes after, as in TensorFlow.
     dilation : int or one int per axis
         Step between the input positions that neighbouring kernel elements see.
     groups : int
         Input and output channels are split into this many groups, each convolved on its own;
         ``groups == ic`` is a depthwise convolution, with ``oc / ic`` outputs per channel.
+    padding_mode : str
+        What the padding shows: ``"zeros"``, or the input itself by ``"reflect"``, ``"replicate"``,
+        ``"circular"`` or ``"symmetric"``, see `pad2d`. The border is drawn around some images at a time, in
+        the cache, and takes no copy of the whole input.
     layout : str
         ``"NCHW"`` for channels first, ``"NHWC"`` for channels last. Both are native, neither is converted.
     activation : str or (low, high), optional
@@ -194,7 +213,19 @@ def conv2d(
     (1, 1, 2, 2)
     """
     return _fastconv.conv(
-        2, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -207,6 +238,7 @@ def conv3d(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
@@ -225,7 +257,7 @@ def conv3d(
         ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
     bias : array_like, same dtype, optional
         ``(oc,)``.
-    stride, padding, dilation, groups, activation, algorithm, out
+    stride, padding, dilation, groups, padding_mode, activation, algorithm, out
         As in `conv2d`, for three axes.
     layout : str
         ``"NCHW"`` or ``"NCDHW"`` for channels first, ``"NHWC"`` or ``"NDHWC"`` for channels last.
@@ -254,7 +286,19 @@ def conv3d(
     array([[[[[351.5]]]]])
     """
     return _fastconv.conv(
-        3, input, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm, out
+        3,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -274,12 +318,23 @@ class _Conv(_fastconv.Conv):
         dilation: Axes = 1,
         groups: int = 1,
         *,
+        padding_mode: PaddingMode = "zeros",
         layout: Layout = "NCHW",
         activation: Activation | None = None,
         algorithm: str = "auto",
     ) -> None:
         super().__init__(
-            self._rank, weight, bias, stride, padding, dilation, groups, layout, activation, algorithm
+            self._rank,
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+            padding_mode,
+            layout,
+            activation,
+            algorithm,
         )
 
     # The call, output_shape() and the properties are those of the compiled class: nothing stands between a
@@ -347,6 +402,7 @@ class _Conv(_fastconv.Conv):
         ordinary: dict[str, object] = {
             "stride": (1,) * self.rank,
             "padding": ((0, 0),) * self.rank,
+            "padding_mode": "zeros",
             "dilation": (1,) * self.rank,
             "groups": 1,
             "layout": "NCHW",
@@ -363,7 +419,13 @@ class _Conv(_fastconv.Conv):
 
     def __reduce__(self) -> tuple[Callable[..., _Conv], tuple[object, ...]]:
         # Weights are packed again where they arrive, for the processor that is there.
-        build = partial(type(self), layout=self.layout, activation=self.activation, algorithm=self.algorithm)
+        build = partial(
+            type(self),
+            padding_mode=self.padding_mode,
+            layout=self.layout,
+            activation=self.activation,
+            algorithm=self.algorithm,
+        )
         return build, (self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -374,7 +436,7 @@ class Conv1d(_Conv):
     ----------
     weight : array_like of float32 or float64
         ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
-    bias, stride, padding, dilation, groups, layout, activation, algorithm
+    bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv1d`.
 
     See Also
@@ -406,7 +468,7 @@ class Conv2d(_Conv):
     ----------
     weight : array_like of float32 or float64
         ``(oc, ic / groups, kh, kw)``. Channels last: ``(kh, kw, ic / groups, oc)``.
-    bias, stride, padding, dilation, groups, layout, activation, algorithm
+    bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv2d`.
 
     See Also
@@ -437,7 +499,7 @@ class Conv3d(_Conv):
     ----------
     weight : array_like of float32 or float64
         ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
-    bias, stride, padding, dilation, groups, layout, activation, algorithm
+    bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv3d`.
 
     See Also

@@ -56,6 +56,7 @@ def kernel_call(
         "padding": problem.padding,
         "dilation": problem.dilation,
         "groups": problem.groups,
+        "padding_mode": problem.padding_mode,
         "layout": problem.layout,
         "activation": problem.activation or None,
         "algorithm": algorithm,

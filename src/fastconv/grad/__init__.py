@@ -1,5 +1,10 @@
 """Gradients of the operators: what training needs, without a framework."""
 
+from .border import (
+    pad1d,
+    pad2d,
+    pad3d,
+)
 from .conv import (
     conv1d_input,
     conv1d_weight,
@@ -15,8 +20,31 @@ from .conv import (
     conv_transpose3d_input,
     conv_transpose3d_weight,
 )
+from .pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "conv1d_input",
     "conv1d_weight",
     "conv2d_input",
@@ -30,4 +58,16 @@ __all__ = [
     "conv_transpose2d_weight",
     "conv_transpose3d_input",
     "conv_transpose3d_weight",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "pad1d",
+    "pad2d",
+    "pad3d",
 ]

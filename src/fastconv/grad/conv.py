@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _fastconv
-from .._typing import Axes, FloatArray, Layout, Padding, Shape
+from .._typing import Axes, FloatArray, Layout, Padding, PaddingMode, Shape
 
 __all__ = [
     "conv1d_input",
@@ -34,6 +34,7 @@ def conv1d_input(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     algorithm: str = "auto",
     out: FloatArray | None = None,
@@ -48,7 +49,7 @@ def conv1d_input(
         ``(oc, ic / groups, kw)``; channels last ``(kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
-    stride, padding, dilation, groups, layout, algorithm, out
+    stride, padding, dilation, groups, padding_mode, layout, algorithm, out
         As in `conv2d_input`, for one axis.
 
     Returns
@@ -73,7 +74,18 @@ def conv1d_input(
     array([[1., 3., 5., 3.]])
     """
     return _fastconv.conv_input_gradient(
-        1, input_size, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
+        1,
+        input_size,
+        weight,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -86,6 +98,7 @@ def conv2d_input(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     algorithm: str = "auto",
     out: FloatArray | None = None,
@@ -108,7 +121,7 @@ def conv2d_input(
     grad_output : array_like, same dtype
         Of the shape of the convolution's result: ``(n, oc, oh, ow)``, channels last ``(n, oh, ow, oc)``,
         without ``n`` if `input_size` has none.
-    stride, padding, dilation, groups, layout
+    stride, padding, dilation, groups, padding_mode, layout
         The convolution's, as in `fastconv.conv2d`.
     algorithm : str
         As in `fastconv.conv_transpose2d`.
@@ -152,7 +165,18 @@ def conv2d_input(
             [1., 2., 1.]]])
     """
     return _fastconv.conv_input_gradient(
-        2, input_size, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
+        2,
+        input_size,
+        weight,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -165,6 +189,7 @@ def conv3d_input(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     algorithm: str = "auto",
     out: FloatArray | None = None,
@@ -179,7 +204,7 @@ def conv3d_input(
         ``(oc, ic / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
-    stride, padding, dilation, groups, layout, algorithm, out
+    stride, padding, dilation, groups, padding_mode, layout, algorithm, out
         As in `conv2d_input`, for three axes.
 
     Returns
@@ -204,7 +229,18 @@ def conv3d_input(
     array([[[[1., 2., 1.]]]])
     """
     return _fastconv.conv_input_gradient(
-        3, input_size, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
+        3,
+        input_size,
+        weight,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -217,6 +253,7 @@ def conv1d_weight(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     out: FloatArray | None = None,
 ) -> FloatArray:
@@ -230,7 +267,7 @@ def conv1d_weight(
         ``(oc, ic / groups, kw)``; channels last ``(kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
-    stride, padding, dilation, groups, layout, out
+    stride, padding, dilation, groups, padding_mode, layout, out
         As in `conv2d_weight`, for one axis.
 
     Returns
@@ -255,7 +292,7 @@ def conv1d_weight(
     array([[[21., 42.]]])
     """
     return _fastconv.conv_weight_gradient(
-        1, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        1, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
     )
 
 
@@ -268,6 +305,7 @@ def conv2d_weight(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     out: FloatArray | None = None,
 ) -> FloatArray:
@@ -288,7 +326,7 @@ def conv2d_weight(
     grad_output : array_like, same dtype
         Of the shape of its result: ``(n, oc, oh, ow)``, channels last ``(n, oh, ow, oc)``, without ``n`` if
         `input` has none.
-    stride, padding, dilation, groups, layout
+    stride, padding, dilation, groups, padding_mode, layout
         The convolution's, as in `fastconv.conv2d`.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
@@ -326,7 +364,7 @@ def conv2d_weight(
              [20., 24.]]]])
     """
     return _fastconv.conv_weight_gradient(
-        2, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        2, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
     )
 
 
@@ -339,6 +377,7 @@ def conv3d_weight(
     dilation: Axes = 1,
     groups: int = 1,
     *,
+    padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
     out: FloatArray | None = None,
 ) -> FloatArray:
@@ -352,7 +391,7 @@ def conv3d_weight(
         ``(oc, ic / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
-    stride, padding, dilation, groups, layout, out
+    stride, padding, dilation, groups, padding_mode, layout, out
         As in `conv2d_weight`, for three axes.
 
     Returns
@@ -377,7 +416,7 @@ def conv3d_weight(
     array([[[[[8.]]]]])
     """
     return _fastconv.conv_weight_gradient(
-        3, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        3, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
     )
 
 
@@ -476,7 +515,7 @@ def conv_transpose1d_input(
     array([[3., 7.]])
     """
     return _fastconv.conv(
-        1, grad_output, weight, None, stride, padding, dilation, groups, layout, None, algorithm, out
+        1, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
     )
 
 
@@ -533,7 +572,7 @@ def conv_transpose2d_input(
             [4., 4.]]])
     """
     return _fastconv.conv(
-        2, grad_output, weight, None, stride, padding, dilation, groups, layout, None, algorithm, out
+        2, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
     )
 
 
@@ -590,7 +629,7 @@ def conv_transpose3d_input(
     array([[[[8., 8.]]]])
     """
     return _fastconv.conv(
-        3, grad_output, weight, None, stride, padding, dilation, groups, layout, None, algorithm, out
+        3, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
     )
 
 
@@ -648,7 +687,7 @@ def conv_transpose1d_weight(
     array([[[11., 11.]]])
     """
     return _fastconv.conv_weight_gradient(
-        1, grad_output, weight_size, input, stride, padding, dilation, groups, layout, out
+        1, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
     )
 
 
@@ -707,7 +746,7 @@ def conv_transpose2d_weight(
              [4., 4.]]]])
     """
     return _fastconv.conv_weight_gradient(
-        2, grad_output, weight_size, input, stride, padding, dilation, groups, layout, out
+        2, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
     )
 
 
@@ -765,5 +804,5 @@ def conv_transpose3d_weight(
     array([[[[[2.]]]]])
     """
     return _fastconv.conv_weight_gradient(
-        3, grad_output, weight_size, input, stride, padding, dilation, groups, layout, out
+        3, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
     )

@@ -1,0 +1,35 @@
+// What moves elements between images and windows, for one instruction set: a unit of its own, as table.cpp is.
+#include "border.hpp"
+#include "columns.hpp"
+#include "indexed.hpp"
+#include "pool_gradient.hpp"
+#include "power.hpp"
+
+namespace fastconv {
+namespace {
+
+template <class T>
+constexpr WindowKernels<T> window_kernels() {
+    WindowKernels<T> k{};
+    k.average_gradient = average_gradient<T>;
+    k.average_gradient_workspace = average_gradient_workspace<T>;
+    k.scatter_add = scatter<T, true>;
+    k.scatter = scatter<T, false>;
+    k.gather = gather<T>;
+    k.unfold = unfold<T>;
+    k.fold = fold<T>;
+    k.pad = pad<T>;
+    k.pad_gradient = pad_gradient<T>;
+    k.pad_gradient_workspace = pad_gradient_workspace<T>;
+    k.power = power<T>;
+    k.divide_by_power = divide_by_power<T>;
+    k.multiply_by_power = multiply_by_power<T>;
+    return k;
+}
+
+}  // namespace
+
+extern const WindowTable FASTCONV_WINDOWS;
+const WindowTable FASTCONV_WINDOWS = {window_kernels<float>(), window_kernels<double>(), first_outside};
+
+}  // namespace fastconv

@@ -1,0 +1,257 @@
+#include "windows.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+namespace fastconv {
+namespace {
+
+constexpr int64_t elements_per_task = 1 << 16;
+constexpr double bytes_per_task = 64 << 20;  // at most, so that a call can be interrupted
+constexpr double bytes_per_power = 100;      // a power takes as long as so many bytes
+
+template <class T>
+const WindowKernels<T>& window_kernels_of(const KernelTable& table) {
+    if constexpr (sizeof(T) == 4)
+        return table.windows->f32;
+    else
+        return table.windows->f64;
+}
+
+template <class F>
+void with_type(DType t, const F& f) {
+    t == DType::f32 ? f(float{}) : f(double{});
+}
+
+Plane plane_of(const Problem& p, const Axes& size) {
+    return {{size[0], size[1], size[2]}, p.layout == Layout::channels_first ? 1 : p.ic};
+}
+int64_t planes_of(const Problem& p) { return p.layout == Layout::channels_first ? p.n * p.ic : p.n; }
+
+// How `planes`, each of so many rows, are divided into tasks.
+struct Division {
+    PlanSummary summary;
+    int64_t blocks;  // of rows
+
+    Division(int64_t planes, int64_t rows, double bytes, int available = get_num_threads()) {
+        planes = std::max<int64_t>(planes, 1);
+        summary.threads = worthwhile_threads(bytes, available);
+        const int64_t wanted = summary.threads > 1 ? tasks_per_thread * summary.threads : 1;
+        const int64_t by_size = int64_t(std::min(bytes / bytes_per_task, 1e9));
+        blocks = std::clamp<int64_t>(parts_of(std::max(wanted, by_size), planes), 1, std::max<int64_t>(rows, 1));
+        summary.tasks = planes * blocks;
+    }
+};
+
+// The outputs whose windows cover each position of an axis.
+struct Covering {
+    std::vector<int64_t> first, count;
+
+    Covering(const PoolTable& t, int64_t size) {
+        const auto outputs = t.first.size();
+        size_t begin = 0, end = 0;  // neither ever goes back
+        for (int64_t i = 0; i < size; ++i) {
+            while (end < outputs && t.first[end] <= i) ++end;
+            while (begin < end && t.first[begin] + t.taps[begin] <= i) ++begin;
+            first.push_back(int64_t(begin));
+            count.push_back(int64_t(end - begin));
+        }
+    }
+};
+
+}  // namespace
+
+void run_average_gradient(const Problem& p, const std::array<PoolTable, 3>& windows, const void* from, void* to) {
+    const int64_t elements = p.n * p.ic * p.input_pixels();
+    if (elements == 0) return;
+    if (p.output_pixels() == 0) {
+        std::memset(to, 0, size_t(elements * p.element_size()));
+        return;
+    }
+    const std::array<Covering, 3> covering{Covering(windows[0], p.input[0]), Covering(windows[1], p.input[1]),
+                                           Covering(windows[2], p.input[2])};
+    with_type(p.dtype, [&]<class T>(T) {
+        AverageGradientArgs<T> a{};
+        a.from = static_cast<const T*>(from);
+        a.to = static_cast<T*>(to);
+        a.outputs = plane_of(p, p.output);
+        a.inputs = plane_of(p, p.input);
+        for (size_t i = 0; i < 3; ++i) {
+            const PoolTable& t = windows[i];
+            a.axis[i] = {t.first.data(), t.taps.data(), t.divisor.data(), t.dilation, t.stride, t.before, t.window};
+            a.covered_by[i] = {covering[i].first.data(), covering[i].count.data()};
+        }
+        a.fixed_divisor = p.divisor_override;
+        Division division(planes_of(p), a.inputs.rows(), p.bytes());
+        a.row_blocks = division.blocks;
+        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        division.summary.workspace_bytes = k.average_gradient_workspace(a);
+        run_tasks(division.summary, 0,
+                  [&](int64_t task, char* workspace, char*) { k.average_gradient(a, task, workspace); });
+    });
+}
+
+void run_indexed(IndexedMove move, const IndexedPlanes& p, const void* from, const int64_t* indices, void* to) {
+    if (p.planes * p.inner == 0) return;
+    with_type(p.dtype, [&]<class T>(T) {
+        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        const bool gathers = move == IndexedMove::gather;
+        const double elements = double(p.planes) * double(p.inner) * double(p.indexed + p.pixels);
+        constexpr int64_t cache_line = alignment / int64_t(sizeof(T));
+        const Division division(p.planes, gathers ? p.indexed : parts_of(p.inner, cache_line), elements * (sizeof(T) + 4));
+        const IndexedArgs<T> a{
+            static_cast<const T*>(from), indices, static_cast<T*>(to), p.indexed, p.pixels, p.inner, division.blocks};
+        const auto kernel = gathers ? k.gather : move == IndexedMove::scatter ? k.scatter : k.scatter_add;
+        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
+    });
+}
+
+int64_t find_outside(const int64_t* indices, int64_t count, int64_t low, int64_t high) {
+    const auto kernel = current_isa().windows->first_outside;
+    std::atomic<int64_t> found{count};
+    parallel_for(parts_of(count, elements_per_task), worthwhile_threads(8 * double(count), get_num_threads()),
+                 [&](int64_t task, int) {
+                     const int64_t begin = task * elements_per_task, length = std::min(elements_per_task, count - begin);
+                     const int64_t at = kernel(indices + begin, length, low, high);
+                     if (at == length) return;
+                     int64_t before = found.load();
+                     while (begin + at < before && !found.compare_exchange_weak(before, begin + at)) {
+                     }
+                 });
+    return found;
+}
+
+namespace {
+
+template <class T>
+ColumnArgs<T> column_arguments(const Problem& p, const void* from, void* to) {
+    ColumnArgs<T> a{};
+    a.from = static_cast<const T*>(from);
+    a.to = static_cast<T*>(to);
+    a.image = plane_of(p, p.input);
+    a.channels_first = p.layout == Layout::channels_first;
+    for (size_t i = 0; i < 3; ++i) {
+        a.windows[i] = p.output[i];
+        a.kernel[i] = p.kernel[i];
+        a.step[i] = p.stride[i];
+        a.dilation[i] = p.dilation[i];
+        a.before[i] = p.before[i];
+    }
+    return a;
+}
+
+double column_bytes(const Problem& p) {
+    return double(p.element_size()) * double(p.n) * double(p.ic) *
+           (double(p.taps()) * double(p.output_pixels()) + double(p.input_pixels()));
+}
+
+}  // namespace
+
+void run_unfold(const Problem& p, const void* image, void* columns) {
+    if (p.n * p.ic == 0) return;
+    with_type(p.dtype, [&]<class T>(T) {
+        ColumnArgs<T> a = column_arguments<T>(p, image, columns);
+        Division division(planes_of(p), a.channels_first ? 1 : a.window_rows(), column_bytes(p));
+        a.row_blocks = division.blocks;
+        if (a.channels_first) division.summary.tasks *= a.taps();
+        const auto kernel = window_kernels_of<T>(current_isa()).unfold;
+        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
+    });
+}
+
+void run_fold(const Problem& p, const void* columns, void* image) {
+    if (p.n * p.ic == 0) return;
+    with_type(p.dtype, [&]<class T>(T) {
+        ColumnArgs<T> a = column_arguments<T>(p, columns, image);
+        const Division division(planes_of(p), a.image.rows(), column_bytes(p));
+        a.row_blocks = division.blocks;
+        const auto kernel = window_kernels_of<T>(current_isa()).fold;
+        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
+    });
+}
+
+void run_power(PowerOp op, DType dtype, const void* x, void* y, int64_t count, double exponent) {
+    with_type(dtype, [&]<class T>(T) {
+        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        const auto kernel = op == PowerOp::power ? k.power : op == PowerOp::divide ? k.divide_by_power : k.multiply_by_power;
+        const int threads = worthwhile_threads(bytes_per_power * double(count), get_num_threads());
+        parallel_for(parts_of(count, elements_per_task), threads, [&](int64_t task, int) {
+            const int64_t begin = task * elements_per_task;
+            kernel(static_cast<const T*>(x) + begin, static_cast<T*>(y) + begin, std::min(elements_per_task, count - begin),
+                   exponent);
+        });
+    });
+}
+
+// ---- borders ----
+
+Border::Border(const Problem& p, const KernelTable& isa, int threads)
+    : isa_(&isa),
+      threads_(threads),
+      dtype_(p.dtype),
+      planes_(p.layout == Layout::channels_first ? p.ic : 1),
+      plane_(plane_of(p, p.input)),
+      before_(p.before) {
+    for (size_t i = 0; i < 3; ++i) {
+        padded_[i] = p.before[i] + p.input[i] + p.after[i];
+        shown_[i] = boundary_table(p.boundary, p.input[i], -p.before[i], padded_[i]);
+        // The padded positions in the order of what they show.
+        std::vector<int64_t>&first = showing_first_[i], &count = showing_count_[i], &positions = positions_[i];
+        first.assign(size_t(p.input[i]) + 1, 0);
+        count.assign(size_t(p.input[i]), 0);
+        for (const int64_t at : shown_[i])
+            if (at >= 0) ++first[size_t(at) + 1];
+        for (size_t at = 1; at < first.size(); ++at) first[at] += first[at - 1];
+        positions.resize(size_t(first.back()));
+        for (size_t j = 0; j < shown_[i].size(); ++j)
+            if (const int64_t at = shown_[i][j]; at >= 0)
+                positions[size_t(first[size_t(at)] + count[size_t(at)]++)] = int64_t(j);
+    }
+    padded_plane_ = plane_of(p, padded_);
+}
+
+template <class T>
+BorderArgs<T> Border::arguments(const void* from, void* to) const {
+    BorderArgs<T> a{};
+    a.from = static_cast<const T*>(from);
+    a.to = static_cast<T*>(to);
+    a.plane = plane_;
+    a.padded = padded_plane_;
+    for (size_t i = 0; i < 3; ++i) {
+        a.before[i] = before_[i];
+        a.shown[i] = shown_[i].data();
+        a.showing[i] = {showing_first_[i].data(), showing_count_[i].data()};
+        a.positions[i] = positions_[i].data();
+    }
+    return a;
+}
+
+void Border::pad(int64_t images, const void* from, void* to) const {
+    const int64_t planes = images * planes_;
+    if (planes * padded_plane_.elements() == 0) return;
+    with_type(dtype_, [&]<class T>(T) {
+        BorderArgs<T> a = arguments<T>(from, to);
+        const double elements = double(planes) * double(plane_.elements() + padded_plane_.elements());
+        const Division division(planes, a.padded.rows(), elements * sizeof(T), threads_);
+        a.row_blocks = division.blocks;
+        const auto kernel = window_kernels_of<T>(*isa_).pad;
+        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
+    });
+}
+
+void Border::add_back(int64_t images, const void* from, void* to) const {
+    const int64_t planes = images * planes_;
+    if (planes * plane_.elements() == 0) return;
+    with_type(dtype_, [&]<class T>(T) {
+        BorderArgs<T> a = arguments<T>(from, to);
+        const double elements = double(planes) * double(plane_.elements() + padded_plane_.elements());
+        Division division(planes, a.plane.rows(), elements * sizeof(T), threads_);
+        a.row_blocks = division.blocks;
+        const WindowKernels<T>& k = window_kernels_of<T>(*isa_);
+        division.summary.workspace_bytes = k.pad_gradient_workspace(a);
+        run_tasks(division.summary, 0, [&](int64_t task, char* workspace, char*) { k.pad_gradient(a, task, workspace); });
+    });
+}
+
+}  // namespace fastconv

@@ -1,0 +1,59 @@
+// Operators that need no plan and move elements between images and windows: gradients of pooling, unpooling, columns of
+// windows, borders. Arrays are dense in the layout of their problem.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "boundary.hpp"
+#include "kernels/window_args.hpp"
+#include "pool_plan.hpp"
+
+namespace fastconv {
+
+// The gradient of an average pooling by these windows: `from` like its output, `to` like its input.
+void run_average_gradient(const Problem&, const std::array<PoolTable, 3>& windows, const void* from, void* to);
+
+// Elements of planes whose places in planes of so many pixels are given by flat indices.
+struct IndexedPlanes {
+    DType dtype;
+    int64_t planes, indexed, pixels, inner;  // inner: neighbouring elements of a pixel
+};
+enum class IndexedMove { scatter, scatter_add, gather };
+void run_indexed(IndexedMove, const IndexedPlanes&, const void* from, const int64_t* indices, void* to);
+// The first of the indices that is not within low <= i < high, or `count`.
+int64_t find_outside(const int64_t* indices, int64_t count, int64_t low, int64_t high);
+
+// The columns of a problem's windows, see window_args.hpp; fold adds them back into an image.
+void run_unfold(const Problem&, const void* image, void* columns);
+void run_fold(const Problem&, const void* columns, void* image);
+
+// y = |x|^e; y /= |x|^e, zero where x is; y *= sign(x) |x|^e
+enum class PowerOp { power, divide, multiply };
+void run_power(PowerOp, DType, const void* x, void* y, int64_t count, double exponent);
+
+// A border around images that shows their own pixels: a problem's padding in its mode.
+class Border {
+   public:
+    Border(const Problem&, const KernelTable&, int threads);
+    Border(const Border&) = delete;  // its arguments point into its tables
+    Border& operator=(const Border&) = delete;
+
+    const Axes& padded() const { return padded_; }
+    void pad(int64_t images, const void* from, void* to) const;
+    void add_back(int64_t images, const void* from, void* to) const;  // the gradient
+
+   private:
+    template <class T>
+    BorderArgs<T> arguments(const void* from, void* to) const;
+
+    const KernelTable* isa_;
+    int threads_;
+    DType dtype_;
+    int64_t planes_;  // of an image
+    Plane plane_, padded_plane_;
+    Axes before_, padded_;
+    std::vector<int64_t> shown_[3], showing_first_[3], showing_count_[3], positions_[3];
+};
+
+}  // namespace fastconv
