@@ -293,7 +293,8 @@ struct FilterTable {
     FilterKernel<int64_t> i64;
 };
 
-struct WindowTable;  // window_args.hpp
+struct WindowTable;               // window_args.hpp
+struct ElementwiseGradientTable;  // elementwise_gradient_args.hpp
 
 struct KernelTable {
     const char* name;
@@ -302,6 +303,7 @@ struct KernelTable {
     const FilterTable* filters;
     const GradientTable* gradients;
     const WindowTable* windows;
+    const ElementwiseGradientTable* elementwise_gradients;
 };
 
 }  // namespace fastconv
