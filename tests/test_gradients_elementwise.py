@@ -226,8 +226,8 @@ def losses(x: Array, target: Array, axis: int, dtype: Any) -> tuple[Array, Array
     """The losses and their bound.
 
     Each power errs by 2 ulp and by what the rounding of its exponent d does, |d|u of the power; their sum by
-    n roundings more; so the logarithm by that much of 1, since the sum is at least 1, and by its own 4 ulp. The
-    two differences that are left round once each, and the result.
+    n roundings more; so the logarithm by that much of 1, since the sum is at least 1, and by its own 4 ulp.
+    The     two differences that are left round once each, and the result.
     """
     top = x.max(axis, keepdims=True)
     d = x - top

@@ -1,6 +1,6 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
-from . import grad, ndimage, signal
+from . import grad, ndimage, nn, signal
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
@@ -93,6 +93,7 @@ __all__ = [
     "max_unpool2d",
     "max_unpool3d",
     "ndimage",
+    "nn",
     "output_shape",
     "pad1d",
     "pad2d",

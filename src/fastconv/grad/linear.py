@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import FloatArray
 from ..conv import conv1d
+from .conv import conv1d_weight
 
 __all__ = ["linear_input", "linear_weight"]
 
@@ -108,7 +109,11 @@ def linear_weight(input: ArrayLike, grad_output: ArrayLike) -> FloatArray:
             f"grad_output: shape {dy.shape}, expected the leading axes of input, whose shape is {x.shape}"
         )
     check_dtypes(input=x, grad_output=dy)
-    return np.asarray(dy.reshape(-1, dy.shape[-1]).T @ x.reshape(-1, x.shape[-1]))
+    size = (1, dy.shape[-1], x.shape[-1])
+    if x.size == 0 or dy.size == 0:
+        return np.zeros(size[1:], x.dtype)
+    # Input and gradient have changed places, so that the result lies as the weights do.
+    return conv1d_weight(_signal(dy), size, _signal(x), layout="NHWC").reshape(size[1:])
 
 
 def _signal(array: FloatArray) -> FloatArray:
