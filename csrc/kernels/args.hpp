@@ -279,7 +279,8 @@ struct FilterTable {
     FilterKernel<int64_t> i64;
 };
 
-struct WindowTable;  // window_args.hpp
+struct WindowTable;               // window_args.hpp
+struct ElementwiseGradientTable;  // elementwise_gradient_args.hpp
 
 struct KernelTable {
     const char* name;
@@ -288,6 +289,7 @@ struct KernelTable {
     const FilterTable* filters;
     const GradientTable* gradients;
     const WindowTable* windows;
+    const ElementwiseGradientTable* elementwise_gradients;
 };
 
 }  // namespace fastconv

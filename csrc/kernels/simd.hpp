@@ -183,6 +183,10 @@ inline Vec<T> load_masked(const T* p, AllLanes) {
     return load(p);
 }
 template <class T>
+inline Vec<T> load_masked(const T* p, AllLanes, Vec<T>) {
+    return load(p);
+}
+template <class T>
 inline void store_masked(T* p, Vec<T> v, AllLanes) {
     store(p, v);
 }

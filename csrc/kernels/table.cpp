@@ -58,8 +58,14 @@ constexpr Kernels<T> kernels() {
 extern const FilterTable FASTCONV_FILTERS;
 extern const GradientTable FASTCONV_GRADIENTS;
 extern const WindowTable FASTCONV_WINDOWS;
+extern const ElementwiseGradientTable FASTCONV_ELEMENTWISE_GRADIENTS;
 extern const KernelTable FASTCONV_TABLE;
-const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME, kernels<float>(),    kernels<double>(),
-                                    &FASTCONV_FILTERS, &FASTCONV_GRADIENTS, &FASTCONV_WINDOWS};
+const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME,
+                                    kernels<float>(),
+                                    kernels<double>(),
+                                    &FASTCONV_FILTERS,
+                                    &FASTCONV_GRADIENTS,
+                                    &FASTCONV_WINDOWS,
+                                    &FASTCONV_ELEMENTWISE_GRADIENTS};
 
 }  // namespace fastconv

@@ -2,35 +2,11 @@
 #include <optional>
 
 #include "../operators.hpp"
-#include "arguments.hpp"
+#include "elementwise.hpp"
 #include "function.hpp"
 
 namespace fastconv {
 namespace {
-
-int64_t extents(const Shape& s, size_t begin, size_t end) {
-    int64_t n = 1;
-    for (size_t i = begin; i < end; ++i) n *= s[i];  // extents of an array that exists
-    return n;
-}
-
-// f(T()) for the element type.
-template <class F>
-void with_type(DType t, const F& f) {
-    if (t == DType::f32)
-        f(float());
-    else
-        f(double());
-}
-
-template <class T>
-const T* data(const py::array& a) {
-    return static_cast<const T*>(a.data());
-}
-template <class T>
-T* mutable_data(const py::array& a) {
-    return const_cast<T*>(data<T>(a));
-}
 
 py::object linear(py::handle input, py::handle weight, py::handle bias, py::handle activation, py::handle out) {
     const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
@@ -88,13 +64,9 @@ py::object softmax(py::handle input, py::handle axis, py::handle out) {
     const py::array x = array_of(input, "x");
     const DType dtype = dtype_of(x, "x");
     const Shape s = shape_of(x);
-    int64_t i = integer(axis, "axis");
-    const auto rank = int64_t(s.size());
-    if (i < -rank || i >= rank) value_error("axis", axis, "an axis of an array with " + std::to_string(rank) + " axes");
-    if (i < 0) i += rank;
+    const size_t at = axis_of(axis, s.size());
     const py::array y = output_array(out, s, dtype, {{"x", &x}});
     const py::array x_native = native(x, dtype);
-    const auto at = size_t(i);
     compute(operations_per_element * double(x.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
             run_softmax<T>(data<T>(x_native), mutable_data<T>(y), extents(s, 0, at), s[at], extents(s, at + 1, s.size()));

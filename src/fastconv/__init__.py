@@ -1,6 +1,6 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
-from . import grad, ndimage, signal
+from . import grad, ndimage, nn, signal
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
@@ -10,6 +10,7 @@ from .columns import fold, unfold
 from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .linear import linear
+from .loss import cross_entropy
 from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from .pool import (
     adaptive_avg_pool1d,
@@ -71,6 +72,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cross_entropy",
     "explain",
     "fold",
     "forget_tuning",
@@ -91,6 +93,7 @@ __all__ = [
     "max_unpool2d",
     "max_unpool3d",
     "ndimage",
+    "nn",
     "output_shape",
     "pad1d",
     "pad2d",

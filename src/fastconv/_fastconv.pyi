@@ -351,6 +351,26 @@ def activate(
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
+def activate_gradient(
+    activation: Activation | None,
+    grad_output: ArrayLike,
+    value: ArrayLike,
+    parameter: float | None,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def softmax_gradient(
+    grad_output: ArrayLike, output: ArrayLike, axis: SupportsIndex, out: FloatArray | None, /
+) -> FloatArray: ...
+def cross_entropy(
+    logits: ArrayLike,
+    target: ArrayLike,
+    axis: SupportsIndex,
+    gradient: bool,
+    scale: float,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
 def filter(
     op: str,
     input: NDArray[Any],
