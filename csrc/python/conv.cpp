@@ -27,12 +27,13 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
     return key.worth_remembering() ? recent.get(key, make) : make();
 }
 
-py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
-                py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
-                py::handle algorithm, py::handle out) {
-    const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
-    const DType dtype = dtype_of(x, "input");
-    check_dtype(w, "weight", dtype, "input");
+// Of the argument `name`.
+py::object conv_of(const char* name, py::handle rank, py::handle input, py::handle weight, py::handle bias,
+                   py::handle stride, py::handle padding, py::handle dilation, py::handle groups, py::handle padding_mode,
+                   py::handle layout, py::handle activation, py::handle algorithm, py::handle out) {
+    const py::array x = array_of(input, name), w = array_of(weight, "weight");
+    const DType dtype = dtype_of(x, name);
+    check_dtype(w, "weight", dtype, name);
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
     c.problem.dtype = dtype;
     c.problem.boundary = padding_mode_of(padding_mode, "padding_mode");
@@ -41,11 +42,11 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     c.problem.activation = activation_of(activation);
     bool batched;
     const std::string_view asked = text(algorithm, "algorithm");
-    const auto planned = plan_of({c.on(shape_of(x), batched), std::string(asked)});
+    const auto planned = plan_of({c.on(shape_of(x), batched, name), std::string(asked)});
     const Problem& p = planned->problem;
 
     const Shape shape = without_batch(p.output_shape(), batched);
-    py::array y = output_array(out, shape, dtype, {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
+    py::array y = output_array(out, shape, dtype, {{name, &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
@@ -54,10 +55,26 @@ py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle
     return y;
 }
 
+py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
+                py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
+                py::handle algorithm, py::handle out) {
+    return conv_of("input", rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation,
+                   algorithm, out);
+}
+
+// The gradient of a transposed convolution with respect to its input: the convolution of that with respect to its result.
+py::object transpose_input_gradient(py::handle rank, py::handle weight, py::handle grad_output, py::handle stride,
+                                    py::handle padding, py::handle dilation, py::handle groups, py::handle layout,
+                                    py::handle algorithm, py::handle out) {
+    return conv_of("grad_output", rank, grad_output, weight, py::none(), stride, padding, dilation, groups, py::str("zeros"),
+                   layout, py::none(), algorithm, out);
+}
+
 }  // namespace
 
 void register_conv(py::module_& m) {
     define<&conv>(m, "conv");
+    define<&transpose_input_gradient>(m, "conv_transpose_input_gradient");
     m.def("conv_output_shape", [](py::handle rank, py::handle input_shape, py::handle weight_shape, py::handle stride,
                                   py::handle padding, py::handle dilation, py::handle groups, py::handle layout) {
         const Convolution c = convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);

@@ -11,11 +11,11 @@
 namespace fastconv {
 namespace {
 
-void check_gradient(const py::array& dy, const Shape& expected, const Problem& p) {
+void check_gradient(const py::array& dy, const Shape& expected, const Problem& p, const char* name = "grad_output") {
     if (shape_of(dy) != expected)
-        throw py::value_error("grad_output: shape " + to_string(shape_of(dy)) + ", expected " + to_string(expected) +
-                              ", the shape of the convolution of " + to_string(p.input_shape()) + " with " +
-                              to_string(p.weight_shape()));
+        throw py::value_error(std::string(name) + ": shape " + to_string(shape_of(dy)) + ", expected " +
+                              to_string(expected) + ", the shape of the convolution of " + to_string(p.input_shape()) +
+                              " with " + to_string(p.weight_shape()));
 }
 
 int64_t image_bytes(const Problem& p) { return p.n * p.ic * p.input_pixels() * p.element_size(); }
@@ -60,23 +60,25 @@ py::object input_gradient(py::handle rank, py::handle input_size, py::handle wei
     return dx;
 }
 
-py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
-                           py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
-                           py::handle padding_mode, py::handle layout, py::handle out) {
-    const py::array x = array_of(input, "input"), dy = array_of(grad_output, "grad_output");
-    const DType dtype = dtype_of(dy, "grad_output");
-    check_dtype(x, "input", dtype, "grad_output");
+// Of the convolution from x to dy, which are the arguments of these names.
+py::object weight_gradient_of(const char* x_name, const char* dy_name, py::handle rank, py::handle input,
+                              py::handle weight_size, py::handle grad_output, py::handle stride, py::handle padding,
+                              py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout,
+                              py::handle out) {
+    const py::array x = array_of(input, x_name), dy = array_of(grad_output, dy_name);
+    const DType dtype = dtype_of(dy, dy_name);
+    check_dtype(x, x_name, dtype, dy_name);
     Convolution c =
         convolution(rank, shape(weight_size, "weight_size"), stride, padding, dilation, groups, layout, "weight_size");
     c.problem.dtype = dtype;
     c.problem.boundary = padding_mode_of(padding_mode, "padding_mode");
     bool batched;
-    const Problem p = c.complete_on(shape_of(x), batched);
-    check_gradient(dy, without_batch(p.output_shape(), batched), p);
+    const Problem p = c.complete_on(shape_of(x), batched, x_name);
+    check_gradient(dy, without_batch(p.output_shape(), batched), p, dy_name);
     const Problem drawn = with_border_drawn(p);
     const auto plan = weight_gradient_plan_of({drawn, "weights"});
 
-    py::array dw = output_array(out, p.weight_shape(), dtype, {{"input", &x}, {"grad_output", &dy}});
+    py::array dw = output_array(out, p.weight_shape(), dtype, {{x_name, &x}, {dy_name, &dy}});
     const py::array x_native = native(x, dtype), dy_native = native(dy, dtype);
     void* dw_data = dw.mutable_data();
     compute(p.operations(), [&] {
@@ -86,6 +88,21 @@ py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_
         plan->run(padded.data(), dy_native.data(), dw_data);
     });
     return dw;
+}
+
+py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
+                           py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
+                           py::handle padding_mode, py::handle layout, py::handle out) {
+    return weight_gradient_of("input", "grad_output", rank, input, weight_size, grad_output, stride, padding, dilation,
+                              groups, padding_mode, layout, out);
+}
+
+// Input and gradient change places.
+py::object transpose_weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
+                                     py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
+                                     py::handle layout, py::handle out) {
+    return weight_gradient_of("grad_output", "input", rank, grad_output, weight_size, input, stride, padding, dilation,
+                              groups, py::str("zeros"), layout, out);
 }
 
 // The convolution whose input gradient this is: from the result to the input.
@@ -149,11 +166,14 @@ py::object conv_transpose(py::handle rank, py::handle input, py::handle weight, 
     return y;
 }
 
-py::object bias_gradient(py::handle rank, py::handle grad_output, py::handle layout, py::handle out) {
+py::object bias_gradient(py::handle grad_output, py::handle layout, py::handle out) {
     const py::array dy = array_of(grad_output, "grad_output");
     const DType dtype = dtype_of(dy, "grad_output");
+    if (dy.ndim() < 3 || dy.ndim() > 5)
+        throw py::value_error("grad_output: shape " + to_string(shape_of(dy)) +
+                              ", expected 3 to 5 axes: images, channels and one to three of pixels");
     Problem p;
-    p.rank = rank_of(rank);
+    p.rank = int(dy.ndim()) - 2;
     p.layout = layout_of(layout, p.rank);
     apply_input_shape(p, shape_of(dy), "grad_output");
     const bool first = p.layout == Layout::channels_first;
@@ -177,6 +197,7 @@ void register_gradient(py::module_& m) {
     define<&conv_transpose>(m, "conv_transpose");
     define<&input_gradient>(m, "conv_input_gradient");
     define<&weight_gradient>(m, "conv_weight_gradient");
+    define<&transpose_weight_gradient>(m, "conv_transpose_weight_gradient");
     define<&bias_gradient>(m, "conv_bias_gradient");
 }
 

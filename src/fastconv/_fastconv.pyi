@@ -116,9 +116,33 @@ def conv_weight_gradient(
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
-def conv_bias_gradient(
-    rank: int, grad_output: ArrayLike, layout: Layout, out: FloatArray | None, /
+def conv_transpose_input_gradient(
+    rank: _Rank,
+    weight: ArrayLike,
+    grad_output: ArrayLike,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    algorithm: str,
+    out: FloatArray | None,
+    /,
 ) -> FloatArray: ...
+def conv_transpose_weight_gradient(
+    rank: _Rank,
+    input: ArrayLike,
+    weight_size: Shape,
+    grad_output: ArrayLike,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: int,
+    layout: Layout,
+    out: FloatArray | None,
+    /,
+) -> FloatArray: ...
+def conv_bias_gradient(grad_output: ArrayLike, layout: Layout, out: FloatArray | None, /) -> FloatArray: ...
 
 class Conv:
     def __init__(

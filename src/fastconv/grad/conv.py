@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _fastconv
@@ -459,8 +458,7 @@ def conv_bias(
     >>> grad.conv_bias(np.arange(8.0).reshape(1, 2, 2, 2))
     array([ 6., 22.])
     """
-    gradient = np.asarray(grad_output)
-    return _fastconv.conv_bias_gradient(gradient.ndim - 2, gradient, layout, out)
+    return _fastconv.conv_bias_gradient(grad_output, layout, out)
 
 
 def conv_transpose1d_input(
@@ -514,8 +512,8 @@ def conv_transpose1d_input(
     >>> grad.conv_transpose1d_input(np.ones((1, 1, 2)), np.array([[1.0, 2.0, 3.0, 4.0]]), stride=2)
     array([[3., 7.]])
     """
-    return _fastconv.conv(
-        1, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
+    return _fastconv.conv_transpose_input_gradient(
+        1, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
 
 
@@ -571,8 +569,8 @@ def conv_transpose2d_input(
     array([[[4., 4.],
             [4., 4.]]])
     """
-    return _fastconv.conv(
-        2, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
+    return _fastconv.conv_transpose_input_gradient(
+        2, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
 
 
@@ -628,8 +626,8 @@ def conv_transpose3d_input(
     >>> grad.conv_transpose3d_input(np.ones((1, 1, 2, 2, 2)), np.ones((1, 2, 2, 4)), stride=2)
     array([[[[8., 8.]]]])
     """
-    return _fastconv.conv(
-        3, grad_output, weight, None, stride, padding, dilation, groups, "zeros", layout, None, algorithm, out
+    return _fastconv.conv_transpose_input_gradient(
+        3, weight, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
 
 
@@ -686,8 +684,8 @@ def conv_transpose1d_weight(
     >>> grad.conv_transpose1d_weight(np.array([[1.0, 10.0]]), (1, 1, 2), np.ones((1, 4)), stride=2)
     array([[[11., 11.]]])
     """
-    return _fastconv.conv_weight_gradient(
-        1, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
+    return _fastconv.conv_transpose_weight_gradient(
+        1, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
     )
 
 
@@ -745,8 +743,8 @@ def conv_transpose2d_weight(
     array([[[[4., 4.],
              [4., 4.]]]])
     """
-    return _fastconv.conv_weight_gradient(
-        2, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
+    return _fastconv.conv_transpose_weight_gradient(
+        2, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
     )
 
 
@@ -803,6 +801,6 @@ def conv_transpose3d_weight(
     >>> grad.conv_transpose3d_weight(np.ones((1, 1, 1, 2)), (1, 1, 1, 1, 1), np.ones((1, 1, 1, 2)))
     array([[[[[2.]]]]])
     """
-    return _fastconv.conv_weight_gradient(
-        3, grad_output, weight_size, input, stride, padding, dilation, groups, "zeros", layout, out
+    return _fastconv.conv_transpose_weight_gradient(
+        3, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
     )
