@@ -147,6 +147,7 @@ void check_boundary(const Problem& p) {
         fail("padding=" + padding_text(p) + ": expected " + expected + " the input's extents " +
              to_string(used(p, p.input)) + " with padding_mode='" + to_string(p.boundary) + "'");
     }
+    if (!addressable(with_border_drawn(p).input_shape(), p.element_size())) throw Overflow{"padding"};
 }
 
 // The extent of the output along one axis.

@@ -92,8 +92,44 @@ void run_average_gradient(const Problem& p, const std::array<PoolTable, 3>& wind
     });
 }
 
-void run_indexed(IndexedMove move, const IndexedPlanes& p, const void* from, const int64_t* indices, void* to) {
-    if (p.planes * p.inner == 0) return;
+namespace {
+
+// The least of what tasks report.
+class First {
+   public:
+    explicit First(int64_t none) : found_(none) {}
+    void report(int64_t at) {
+        int64_t before = found_.load();
+        while (at < before && !found_.compare_exchange_weak(before, at)) {
+        }
+    }
+    int64_t value() const { return found_; }
+
+   private:
+    std::atomic<int64_t> found_;
+};
+
+}  // namespace
+
+int64_t find_outside(const IndexedPlanes& p, int64_t low, const int64_t* indices) {
+    const int64_t count = p.planes * p.indexed * p.inner;
+    const auto kernel = current_isa().windows->first_outside;
+    First first(count);
+    parallel_for(parts_of(count, elements_per_task), worthwhile_threads(8 * double(count), get_num_threads()),
+                 [&](int64_t task, int) {
+                     const int64_t begin = task * elements_per_task, length = std::min(elements_per_task, count - begin);
+                     const int64_t at = kernel(indices + begin, length, low, p.pixels);
+                     if (at < length) first.report(begin + at);
+                 });
+    return first.value();
+}
+
+int64_t run_indexed(IndexedMove move, const IndexedPlanes& p, int64_t low, const void* from, const int64_t* indices,
+                    void* to) {
+    const int64_t plane_indices = p.indexed * p.inner, count = p.planes * plane_indices;
+    const auto outside = current_isa().windows->first_outside;
+    First first(count);
+    if (p.planes * p.inner == 0) return first.value();
     with_type(p.dtype, [&]<class T>(T) {
         const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
         const bool gathers = move == IndexedMove::gather;
@@ -103,23 +139,20 @@ void run_indexed(IndexedMove move, const IndexedPlanes& p, const void* from, con
         const IndexedArgs<T> a{
             static_cast<const T*>(from), indices, static_cast<T*>(to), p.indexed, p.pixels, p.inner, division.blocks};
         const auto kernel = gathers ? k.gather : move == IndexedMove::scatter ? k.scatter : k.scatter_add;
-        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
+        // A task that has a plane for itself looks at its indices, which it then has in the cache.
+        const bool alone = division.blocks == 1;
+        if (!alone) first.report(find_outside(p, low, indices));
+        if (first.value() < count) return;
+        parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) {
+            const int64_t begin = task * plane_indices;
+            const int64_t at = alone ? outside(indices + begin, plane_indices, low, p.pixels) : plane_indices;
+            if (at < plane_indices)
+                first.report(begin + at);
+            else
+                kernel(a, task);
+        });
     });
-}
-
-int64_t find_outside(const int64_t* indices, int64_t count, int64_t low, int64_t high) {
-    const auto kernel = current_isa().windows->first_outside;
-    std::atomic<int64_t> found{count};
-    parallel_for(parts_of(count, elements_per_task), worthwhile_threads(8 * double(count), get_num_threads()),
-                 [&](int64_t task, int) {
-                     const int64_t begin = task * elements_per_task, length = std::min(elements_per_task, count - begin);
-                     const int64_t at = kernel(indices + begin, length, low, high);
-                     if (at == length) return;
-                     int64_t before = found.load();
-                     while (begin + at < before && !found.compare_exchange_weak(before, begin + at)) {
-                     }
-                 });
-    return found;
+    return first.value();
 }
 
 namespace {

@@ -20,9 +20,11 @@ struct IndexedPlanes {
     int64_t planes, indexed, pixels, inner;  // inner: neighbouring elements of a pixel
 };
 enum class IndexedMove { scatter, scatter_add, gather };
-void run_indexed(IndexedMove, const IndexedPlanes&, const void* from, const int64_t* indices, void* to);
-// The first of the indices that is not within low <= i < high, or `count`.
-int64_t find_outside(const int64_t* indices, int64_t count, int64_t low, int64_t high);
+// Indices are looked at before they are used: returns which is the first that is not within low <= i < pixels, or how many
+// there are. If there is one, what `to` holds then is of no use.
+int64_t run_indexed(IndexedMove, const IndexedPlanes&, int64_t low, const void* from, const int64_t* indices, void* to);
+// The same without moving anything.
+int64_t find_outside(const IndexedPlanes&, int64_t low, const int64_t* indices);
 
 // The columns of a problem's windows, see window_args.hpp; fold adds them back into an image.
 void run_unfold(const Problem&, const void* image, void* columns);

@@ -80,11 +80,11 @@ def test_compiled_functions_count_their_arguments() -> None:
         _fastconv.conv(2)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"softmax\(\) takes 3 positional arguments, got 4"):
         _fastconv.softmax(IMAGE, 0, None, None)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="10 positional"):
+    with pytest.raises(TypeError, match="11 positional"):
         _fastconv.Conv(2)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("name", ["layout", "padding", "activation", "algorithm"])
+@pytest.mark.parametrize("name", ["layout", "padding", "padding_mode", "activation", "algorithm"])
 def test_text_that_is_none(name: str) -> None:
     """A string that no encoding can write is a wrong value."""
     with pytest.raises(ValueError, match=name):

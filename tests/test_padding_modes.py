@@ -312,6 +312,7 @@ X, W = np.ones((1, 2, 3, 4), np.float32), np.ones((2, 2, 3, 3), np.float32)
         ({"padding_mode": "reflect", "padding": ((0, 3), (0, 0))}, ValueError, "padding"),
         ({"padding_mode": "circular", "padding": 4}, ValueError, "padding"),
         ({"padding_mode": "symmetric", "padding": 2**62}, ValueError, "padding"),
+        ({"padding_mode": "symmetric", "padding": 2**40, "stride": 2**40}, ValueError, "padding"),
         ({"padding_mode": "replicate", "padding": 2, "input": X[:, :, :0]}, ValueError, "padding"),
         ({"padding_mode": "reflect", "padding": -1}, ValueError, "padding"),
     ],

@@ -189,13 +189,15 @@ def test_bad_index(index: int, function: Any, isa: str) -> None:
     index = pixels if index == 16 else index
     if function is grad.max_unpool2d:
         arrays, out = (np.ones((3, 2, 180, 180)), indices), np.full(indices.shape, 7.0)
-        call = lambda: function(*arrays, out=out)  # noqa: E731
+        call = lambda out: function(*arrays, out=out)  # noqa: E731
     else:
         out = np.full((3, 2, 180, 180), 7.0)
-        call = lambda: function(np.ones(indices.shape), indices, 2, out=out)  # noqa: E731
+        call = lambda out: function(np.ones(indices.shape), indices, 2, out=out)  # noqa: E731
     with pytest.raises(ValueError, match=rf"indices\[2, 1, 5, 6\]={index}: expected 0 <= index < {pixels}"):
-        call()
+        call(out)
     np.testing.assert_array_equal(out, 7)
+    with pytest.raises(ValueError, match=rf"indices\[2, 1, 5, 6\]={index}: expected 0 <= index < {pixels}"):
+        call(None)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ if [ "$mode" = address ]; then
     # Every algorithm on every instruction set, arrays in every form, bad calls.
     tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_activation.py tests/test_exact.py
         tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_special.py
-        tests/test_ndimage.py
+        tests/test_ndimage.py tests/test_pool_gradients.py tests/test_unpool.py tests/test_fold.py tests/test_border.py
+        tests/test_padding_modes.py
         -k "not test_layers")
     sanitizers=address,undefined
     export CXX=${CXX:-g++}
@@ -30,7 +31,7 @@ if [ "$mode" = address ]; then
     options=(ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1
         UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1)
 else
-    tests=(tests/test_threads.py tests/test_exact.py tests/test_pool.py)
+    tests=(tests/test_threads.py tests/test_exact.py tests/test_pool.py tests/test_unpool.py tests/test_padding_modes.py)
     sanitizers=thread
     need g++ g++
     export CXX=${CXX:-g++}

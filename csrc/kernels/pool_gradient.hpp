@@ -7,6 +7,8 @@
 // sliding windows (window.hpp): position i sees the `window` elements that end where it is. Adaptive windows that do not
 // divide the input differ, and few of them overlap: there each position adds up its own.
 //
+// Rows that the same rows of outputs cover are the same.
+//
 //     Task: plane, block of rows of the input. Workspace: the divisors of a row, the line, the line with zeros between
 //     and another as long.
 #pragma once
@@ -41,9 +43,16 @@ class AverageGradientTask {
     void run() {
         for (int64_t i = 0; i < count; ++i) divisors[i] = T(a.fixed_divisor ? a.fixed_divisor : axis.divisor[i / inner]);
         zero_run(spread, spread_elements(a));
+        Range depth{}, height{};
         for (int64_t row = rows.begin; row < rows.end; ++row) {
-            const Range depth = covering(0, row / a.inputs.size[1]), height = covering(1, row % a.inputs.size[1]);
+            const Range depth_before = depth, height_before = height;
+            depth = covering(0, row / a.inputs.size[1]);
+            height = covering(1, row % a.inputs.size[1]);
             T* out = to + row * a.inputs.row();
+            if (row > rows.begin && same(depth, depth_before) && same(height, height_before)) {
+                copy_run(out, out - a.inputs.row(), a.inputs.row(), 1);
+                continue;
+            }
             if (depth.count() * height.count() == 0) {
                 zero_run(out, a.inputs.row());
                 continue;
@@ -60,6 +69,8 @@ class AverageGradientTask {
         if (!a.axis[2].stride) return 0;
         return vectors((a.inputs.size[2] + a.axis[2].window - 1) * a.inputs.inner + 2 * lanes<T>);
     }
+
+    static bool same(Range x, Range y) { return x.begin == y.begin && x.end == y.end; }
 
     Range covering(int axis_number, int64_t i) const {
         const Neighbours& n = a.covered_by[axis_number];

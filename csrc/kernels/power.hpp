@@ -1,5 +1,5 @@
 // Powers of magnitudes, for pooling by the norm of windows. Small whole exponents are products and 1/2 a square root, by
-// vectors, which compilers make of these loops; any other is the C library's, in double.
+// vectors, which compilers make of these loops; any other is the C library's.
 #pragma once
 
 #include "simd.hpp"
@@ -28,7 +28,7 @@ inline void with_power(double e, const F& each) {
     if (e == 0.5) return each([](T m) { return sizeof(T) == 4 ? T(__builtin_sqrtf(float(m))) : T(__builtin_sqrt(m)); });
     if (e == 1 || e == 2 || e == 3 || e == most)
         return with_constant<most>(int(e), [&](auto k) { each([](T m) { return whole_power<decltype(k)::value>(m); }); });
-    each([e](T m) { return T(__builtin_pow(double(m), e)); });
+    each([e](T m) { return sizeof(T) == 4 ? T(__builtin_powf(float(m), float(e))) : T(__builtin_pow(double(m), e)); });
 }
 
 template <class T>

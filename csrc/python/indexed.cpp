@@ -28,36 +28,39 @@ py::array indices_of(py::handle value, const Shape& expected, const char* of) {
     return native;
 }
 
-// Fails unless low <= index < pixels for all of them.
-void check_indices(const py::array& indices, int64_t low, const Problem& images) {
-    const auto* data = static_cast<const int64_t*>(indices.data());
-    const int64_t count = indices.size();
-    int64_t at = count;
-    compute(double(count), [&] { at = find_outside(data, count, low, images.input_pixels()); });
-    if (at == count) return;
+// Fails, naming the index, if there is one at `at`.
+void check_index(const py::array& indices, int64_t at, int64_t low, const Problem& images) {
+    if (at == indices.size()) return;
     std::string place;
     int64_t rest = at;
     for (py::ssize_t i = indices.ndim(); i-- > 0; rest /= indices.shape(i))
         place = std::to_string(rest % indices.shape(i)) + (place.empty() ? "" : ", ") + place;
     const Shape size(images.input.end() - images.rank, images.input.end());
-    throw py::value_error("indices[" + place + "]=" + std::to_string(data[at]) + ": expected " + (low < 0 ? "-1 or " : "") +
-                          "0 <= index < " + std::to_string(images.input_pixels()) + ", a position in an image of " +
-                          to_string(size));
+    throw py::value_error("indices[" + place + "]=" + std::to_string(static_cast<const int64_t*>(indices.data())[at]) +
+                          ": expected " + (low < 0 ? "-1 or " : "") + "0 <= index < " +
+                          std::to_string(images.input_pixels()) + ", a position in an image of " + to_string(size));
 }
 
-// Moves between the small images, whose elements have an index, and the large ones; the result is of either kind.
-py::object run(IndexedMove move, const Problem& small, const Problem& large, const py::array& values, const char* name,
-               const py::array& indices, const Shape& result, py::handle out) {
+// Moves between the small images, whose elements have an index of at least `low`, and the large ones; the result is of
+// either kind.
+py::object run(IndexedMove move, const Problem& small, const Problem& large, int64_t low, const py::array& values,
+               const char* name, const py::array& indices, const Shape& result, py::handle out) {
     const DType dtype = dtype_of(values, name);
-    py::array to = output_array(out, result, dtype, {{name, &values}, {"indices", &indices}});
-    const py::array from = native(values, dtype);
     const bool first = small.layout == Layout::channels_first;
     const IndexedPlanes planes{dtype, first ? small.n * small.ic : small.n, small.input_pixels(), large.input_pixels(),
                                first ? 1 : small.ic};
-    const auto* where = static_cast<const int64_t*>(indices.data());
-    void* data = to.mutable_data();
     const double elements = double(small.n) * double(small.ic) * double(small.input_pixels() + large.input_pixels());
-    compute(elements, [&] { run_indexed(move, planes, from.data(), where, data); });
+    const auto* where = static_cast<const int64_t*>(indices.data());
+    py::array to = output_array(out, result, dtype, {{name, &values}, {"indices", &indices}});
+    int64_t wrong = indices.size();
+    if (!out.is_none()) {  // which stays as it is, if an index is wrong
+        compute(elements, [&] { wrong = find_outside(planes, low, where); });
+        check_index(indices, wrong, low, large);
+    }
+    const py::array from = native(values, dtype);
+    void* data = to.mutable_data();
+    compute(elements, [&] { wrong = run_indexed(move, planes, low, from.data(), where, data); });
+    check_index(indices, wrong, low, large);
     return to;
 }
 
@@ -76,8 +79,8 @@ py::object max_pool_gradient(py::handle rank, py::handle grad_output, py::handle
     if (!addressable(large.input_shape(), sizeof(int64_t)))
         value_error("input_size", input_size, "a size that fits into 64 bits");
     const py::array where = indices_of(indices, shape_of(gradient), "grad_output");
-    check_indices(where, -1, large);
-    return run(IndexedMove::scatter_add, small, large, gradient, "grad_output", where, shape_of_images(large, batched), out);
+    return run(IndexedMove::scatter_add, small, large, -1, gradient, "grad_output", where, shape_of_images(large, batched),
+               out);
 }
 
 // The extents of what was pooled: as large as windows that just fit, or what the caller says, if such windows fit that.
@@ -130,8 +133,7 @@ py::object max_unpool(py::handle rank, py::handle input, py::handle indices, py:
     if (!addressable(large.input_shape(), sizeof(int64_t)))
         value_error("kernel_size", kernel_size, "a result whose size fits into 64 bits");
     const py::array where = indices_of(indices, shape_of(x), "input");
-    check_indices(where, 0, large);
-    return run(IndexedMove::scatter, small, large, x, "input", where, shape_of_images(large, batched), out);
+    return run(IndexedMove::scatter, small, large, 0, x, "input", where, shape_of_images(large, batched), out);
 }
 
 py::object max_unpool_gradient(py::handle rank, py::handle grad_output, py::handle indices, py::handle layout,
@@ -144,8 +146,7 @@ py::object max_unpool_gradient(py::handle rank, py::handle grad_output, py::hand
     Problem expected = large;
     expected.input = small.input;
     const py::array where = indices_of(given, shape_of_images(expected, batched), "grad_output has images and channels");
-    check_indices(where, 0, large);
-    return run(IndexedMove::gather, small, large, gradient, "grad_output", where, shape_of(where), out);
+    return run(IndexedMove::gather, small, large, 0, gradient, "grad_output", where, shape_of(where), out);
 }
 
 }  // namespace

@@ -95,11 +95,11 @@ def lp_pool2d(
 
     Notes
     -----
-    As the operator LpPool of ONNX, it takes magnitudes. ``torch.nn.functional.lp_pool2d`` does not, so that
-    there an odd exponent makes NaN, or zero, of negative sums; and where a window is cut by `ceil_mode`,
-    torch scales its sum up to a whole window. Exponents 1, 2, 3 and 4 are products; others take the C
-    library's power, some ten times as long. Powers of very large or small elements overflow or underflow, as
-    in torch.
+    As the operator LpPool of ONNX, it takes magnitudes. ``torch.nn.functional.lp_pool2d`` does not: there an
+    odd exponent lets elements cancel, and what is negative then stays so (exponent 1) or becomes NaN. And
+    where a window is cut by `ceil_mode`, torch scales its sum up to a whole window. Exponents 1 and 2 take
+    vectors alone; of others the root, or the power too, is the C library's, which takes many times as long.
+    Powers of very large or small elements overflow or underflow, as in torch.
 
     Examples
     --------
