@@ -18,7 +18,7 @@ template <class T>
 inline Vec<T> activation_gradient(const MapGradientArgs<T>& a, Vec<T> dy, Vec<T> at) {
     switch (a.activation) {
         case Activation::none: return dy;
-        case Activation::clamp: return (at <= a.low) | (at >= a.high) ? Vec<T>{} : dy;  // a NaN is on neither side
+        case Activation::clamp: return ((at <= a.low) | (at >= a.high)) ? Vec<T>{} : dy;  // a NaN is on neither side
         case Activation::leaky_relu: return at > T(0) ? dy : dy * a.low;
         case Activation::sigmoid: return dy * (at * (T(1) - at));
         case Activation::tanh: return dy * ((T(1) - at) * (T(1) + at));

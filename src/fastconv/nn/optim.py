@@ -182,8 +182,10 @@ class Adam(_Optimizer):
         self._averages: dict[int, tuple[FloatArray, FloatArray, int]] = {}
 
     def _update(self, place: int, data: FloatArray, gradient: FloatArray) -> None:
-        fresh = np.zeros_like(data), np.zeros_like(data), 0
-        mean, square, steps = self._averages.get(place, fresh)
+        if place in self._averages:
+            mean, square, steps = self._averages[place]
+        else:
+            mean, square, steps = np.zeros_like(data), np.zeros_like(data), 0
         steps += 1
         self._averages[place] = mean, square, steps
         first, second = self.betas
