@@ -76,7 +76,7 @@ def test_digits_are_learnt_the_same_way_again(example: Any) -> None:
         network = digits.build(rng)
         with fastconv.threads(threads):
             history = digits.train(network, data, 1, 64, rng)
-        assert history.loss[0] < np.log(10)
+        assert history.test_accuracy[0] > 0.3  # of which chance explains 0.1 +- 0.016
         weights.append(network.state_dict())
     for name, array in weights[0].items():
         np.testing.assert_array_equal(array, weights[1][name])

@@ -759,6 +759,6 @@ def test_gradients_of_wrong_shape_are_refused(name: str) -> None:
     layer = make()
     y = layer(draw(shape))
     for wrong in ((*y.shape[:-1], y.shape[-1] + 1), (y.shape[0] + 1, *y.shape[1:]), y.shape[1:]):
-        with pytest.raises(ValueError, match=r"(grad_output|indices|output).*: shape \(.*expected"):
+        with pytest.raises(ValueError, match=r"(grad_output|input|output): shape \(.*expected"):
             layer.backward(np.zeros(wrong))
     assert all(p.grad is None for p in layer.parameters())
