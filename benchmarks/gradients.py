@@ -286,7 +286,7 @@ def main(layers: str, batches: list[int], threads: int, rounds: int, json_file: 
     if not chosen:
         raise click.BadParameter(f"{layers!r}: expected parts of {', '.join(LAYERS)}", param_hint="--layers")
     fastconv.set_num_threads(threads)
-    machine, console, found = describe_machine(), Console(), []
+    machine, console, found = describe_machine(), Console(width=None if sys.stdout.isatty() else 110), []
     console.print(f"{machine.processor}, {machine.instruction_set}, threads: {threads}, load {machine.load}")
     with processes(threads) as connections:
         for batch in batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,31 @@ OPERATORS: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...], dict
     "relu": (fastconv.relu, ((3, 4, 5),), {}),
     "tanh": (fastconv.tanh, ((3, 4, 5),), {}),
     "softmax": (fastconv.softmax, ((3, 4, 5),), {"axis": 1}),
+    "conv_transpose2d": (
+        fastconv.conv_transpose2d,
+        ((2, 6, 4, 5), (6, 4, 3, 3), (8,)),
+        {"groups": 2, "stride": 2, "padding": 1},
+    ),
+    "grad.conv2d_input": (
+        partial(fastconv.grad.conv2d_input, (2, 6, 7, 9)),
+        ((8, 3, 3, 3), (2, 8, 7, 9)),
+        {"groups": 2, "padding": 1},
+    ),
+    "grad.conv2d_weight-nhwc": (
+        lambda x, dy, **how: fastconv.grad.conv2d_weight(x, (3, 3, 6, 8), dy, **how),
+        ((2, 7, 9, 6), (2, 7, 9, 8)),
+        {"padding": 1, "layout": "NHWC"},
+    ),
+    "grad.conv_transpose2d_input": (
+        fastconv.grad.conv_transpose2d_input,
+        ((6, 4, 3, 3), (2, 8, 7, 9)),
+        {"groups": 2, "stride": 2, "padding": 1},
+    ),
+    "grad.conv_transpose2d_weight": (
+        lambda x, dy, **how: fastconv.grad.conv_transpose2d_weight(x, (6, 4, 3, 3), dy, **how),
+        ((2, 6, 4, 5), (2, 8, 7, 9)),
+        {"groups": 2, "stride": 2, "padding": 1},
+    ),
 }
 
 

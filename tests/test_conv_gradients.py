@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -304,20 +305,17 @@ def test_not_finite(name: str, operation: str) -> None:
     problem = Problem(CONVOLUTIONS[name])
     plain = draw(problem)
     rng = np.random.default_rng(22)
-    for array in ("x", "w", "dy"):
-        for special in (np.nan, np.inf, -np.inf):
-            spoilt_array = getattr(plain, array).copy()
-            places = {0, spoilt_array.size - 1, int(rng.integers(spoilt_array.size))}
-            for place in places:
-                spoilt_array.flat[list(places)] = getattr(plain, array).flat[list(places)]
-                spoilt_array.flat[place] = special
-                a = Data(**{**vars(plain), array: spoilt_array})
-                with np.errstate(invalid="ignore"):
-                    expected = spoilt(defined(operation, problem, a.map(lambda x: x.astype(np.float64))))
-                for isa in fastconv.instruction_sets():
-                    with instruction_set(isa):
-                        for algorithm in able(operation, problem, a) if operation in CHOOSING else [""]:
-                            how = {"algorithm": algorithm} if algorithm else {}
-                            actual = spoilt(call(operation, problem, a, **how))
-                            what = f"{algorithm} on {isa}, {special} at {place} of {array}"
-                            np.testing.assert_array_equal(actual, expected, err_msg=what)
+    for array, values in vars(plain).items():
+        places = (0, values.size - 1, int(rng.integers(values.size)))
+        for special, place in zip(rng.permutation([np.nan, np.inf, -np.inf]), places, strict=True):
+            a = replace(plain, **{array: values.copy()})
+            getattr(a, array).flat[place] = special
+            with np.errstate(invalid="ignore"):
+                expected = spoilt(defined(operation, problem, a.map(np.float64)))
+            for isa in fastconv.instruction_sets():
+                with instruction_set(isa):
+                    for algorithm in able(operation, problem, a) if operation in CHOOSING else [""]:
+                        how = {"algorithm": algorithm} if algorithm else {}
+                        actual = spoilt(call(operation, problem, a, **how))
+                        what = f"{algorithm} on {isa}, {special} at {place} of {array}"
+                        np.testing.assert_array_equal(actual, expected, err_msg=what)

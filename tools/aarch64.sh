@@ -15,6 +15,7 @@ tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_act
     tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_properties.py
     tests/test_runtime.py tests/test_special.py tests/test_textbook.py tests/test_threads.py
     tests/test_pool_gradients.py tests/test_unpool.py tests/test_fold.py tests/test_border.py tests/test_padding_modes.py
+    tests/test_conv_transpose.py::test_definition tests/test_conv_gradients.py::test_any
     -k "not test_layers and not test_interrupt")
 if [ $# -gt 0 ]; then tests=("$@"); fi
 

@@ -17,9 +17,10 @@ install_packages() {
     fi
     echo "Installing $* for $purpose"
     (
+        flock 9 # one at a time: what runs side by side may lack packages too
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$@"
-    ) >/dev/null
+    ) >/dev/null 9<"$(command -v apt-get)"
 }
 
 # make_venv <folder>: an environment of ${PYTHON:-python3}, which on Debian may come without venv or headers

@@ -17,11 +17,12 @@ work=$(realpath -m "${SANITIZE_DIR:-build/sanitize}")/$mode
 mkdir -p "$work"
 
 if [ "$mode" = address ]; then
-    # Every algorithm on every instruction set, arrays in every form, bad calls.
+    # Every algorithm on every instruction set built, arrays in every form, bad calls.
     tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_activation.py tests/test_exact.py
         tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_special.py
         tests/test_ndimage.py tests/test_pool_gradients.py tests/test_unpool.py tests/test_fold.py tests/test_border.py
         tests/test_padding_modes.py
+        tests/test_ndimage.py tests/test_conv_transpose.py tests/test_conv_gradients.py tests/test_conv_gradient_errors.py
         -k "not test_layers")
     sanitizers=address,undefined
     export CXX=${CXX:-g++}
@@ -31,7 +32,8 @@ if [ "$mode" = address ]; then
     options=(ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1
         UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1)
 else
-    tests=(tests/test_threads.py tests/test_exact.py tests/test_pool.py tests/test_unpool.py tests/test_padding_modes.py)
+    tests=(tests/test_threads.py tests/test_exact.py tests/test_pool.py tests/test_unpool.py tests/test_padding_modes.py
+        tests/test_conv_transpose.py::test_larger_problems tests/test_conv_gradients.py::test_any)
     sanitizers=thread
     need g++ g++
     export CXX=${CXX:-g++}
