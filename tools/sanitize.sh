@@ -21,8 +21,8 @@ if [ "$mode" = address ]; then
     tests=(tests/test_conv.py tests/test_pool.py tests/test_linear.py tests/test_activation.py tests/test_exact.py
         tests/test_arrays.py tests/test_errors.py tests/test_memory.py tests/test_problem.py tests/test_special.py
         tests/test_ndimage.py tests/test_pool_gradients.py tests/test_unpool.py tests/test_fold.py tests/test_border.py
-        tests/test_padding_modes.py
-        tests/test_ndimage.py tests/test_conv_transpose.py tests/test_conv_gradients.py tests/test_conv_gradient_errors.py
+        tests/test_padding_modes.py tests/test_conv_transpose.py tests/test_conv_gradients.py
+        tests/test_conv_gradient_errors.py
         -k "not test_layers")
     sanitizers=address,undefined
     export CXX=${CXX:-g++}
