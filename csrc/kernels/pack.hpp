@@ -32,6 +32,8 @@ inline Range weight_panels(const ConvArgs<T>& a, int64_t channel_block) {
     return {part_begin(all, a.channel_blocks, channel_block), part_begin(all, a.channel_blocks, channel_block + 1)};
 }
 
+constexpr int few_products = 8;  // of so many lanes one in use, and a block is not worth transposing
+
 template <class T>
 inline void pack_panel(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, const Panel& panel, T* to) {
     constexpr int L = lanes<T>;
@@ -50,13 +52,22 @@ inline void pack_panel(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t g
     }
     for (int64_t k = 0; k < a.reduction;) {
         // The products within a vector's reach, each with its number; there may be others between them.
-        const int64_t first = w.offset[k];
+        const int64_t first = w.offset[k], begin = k;
         int64_t number[L];
         for (int i = 0; i < L; ++i) number[i] = -1;
         int span = 0;
         for (; k < a.reduction && w.offset[k] < first + L; ++k) {
             span = int(w.offset[k] - first) + 1;
             number[span - 1] = w.number[k];
+        }
+        if (k - begin <= L / few_products) {
+            for (int64_t i = begin; i < k; ++i)
+                for (int64_t v = 0; v < vectors; ++v) {
+                    alignas(vector_bytes) T values[L] = {};
+                    for (int j = 0; j < channels(v); ++j) values[j] = from[(v * L + j) * w.out + w.offset[i]];
+                    put(w.number[i], v, load(values));
+                }
+            continue;
         }
         const Mask<T> products = first_lanes<T>(span);
         for (int64_t v = 0; v < vectors; ++v) {

@@ -8,20 +8,28 @@ namespace {
 
 template <class T>
 void interleave(const T* const* from, const T* empty, int64_t phases, int64_t pixels, int64_t channels, T* to) {
-    int64_t p = 0;
     if (channels == 1 && phases == 2) {
-        constexpr auto all = typename MakeIndices<lanes<T>>::type{};
-        const auto values = [&](int r, int64_t i) { return from[r] ? load(from[r] + i) : broadcast(*empty); };
-        for (; p + 2 * lanes<T> <= pixels; p += 2 * lanes<T>) {
-            const Vec<T> even = values(0, p / 2), odd = values(1, p / 2);
-            store(to + p, low_zipped(even, odd, all));
-            store(to + p + lanes<T>, high_zipped(even, odd, all));
+        constexpr int L = lanes<T>;
+        constexpr auto all = typename MakeIndices<L>::type{};
+        for (int64_t p = 0; p < pixels; p += 2 * L) {
+            const int count = between(0, int(pixels - p), 2 * L);
+            const auto values = [&](int r) {
+                return from[r] ? load_partial(from[r] + p / 2, (count + 1 - r) / 2) : broadcast(*empty);
+            };
+            const Vec<T> even = values(0), odd = values(1);
+            store_partial(to + p, low_zipped(even, odd, all), between(0, count, L));
+            store_partial(to + p + L, high_zipped(even, odd, all), between(0, count - L, L));
         }
+        return;
     }
-    for (; p < pixels; ++p) {
-        const T* source = from[p % phases];
-        copy_run(to + p * channels, source ? source + p / phases * channels : empty, channels, 1);
-    }
+    for (int64_t r = 0; r < phases; ++r)
+        for (int64_t p = r, i = 0; p < pixels; p += phases, ++i) {
+            const T* source = from[r] ? from[r] + i * channels : empty;
+            if (channels == 1)
+                to[p] = *source;
+            else
+                copy_run(to + p * channels, source, channels, 1);
+        }
 }
 
 }  // namespace
