@@ -8,7 +8,6 @@
 // those taps in reverse; the phases' results interleave.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,16 +33,30 @@ class TransposedPlan {
         int64_t size;       // elements of y that some position may read, behind those
         int64_t before;     // padding
     };
-    struct Phase {
-        AxisPhase axis[3];
+    // Those on which some tap falls, and for first = 0, 1, ... which of them it is, or -1.
+    struct AxisPhases {
+        std::vector<AxisPhase> reached;
+        std::vector<int64_t> number;
+    };
+    // A convolution, of a phase or of all of them.
+    struct Part {
         Problem problem;
-        std::unique_ptr<const ConvPlan> plan;  // none if no tap falls on it: x is the bias alone
-        int64_t result;                        // where it begins, in elements
+        Axes skipped;
+        ConvPlan plan;
+        int64_t result;  // where its result begins, in elements
+    };
+    // Where the result of a phase lies: planes of an image, or of a channel where these come first, and its pixels.
+    struct Phase {
+        Axes size;
+        int64_t result, plane, pixel;
     };
 
-    AxisPhase axis_phase(int axis, int64_t first) const;
-    WeightStrides reversed(const AxisPhase*) const;
-    void add_phase(const std::string& algorithm, int64_t d, int64_t h, int64_t w);
+    AxisPhase axis_phase(size_t axis, int64_t first) const;
+    void add_phase(const std::string& algorithm, const AxisPhase* const (&axis)[3]);
+    bool apart() const;
+    void add_joined(const std::string& algorithm);
+    void add_part(const Problem&, const Axes& skipped, const std::string& algorithm, const WeightStrides&);
+    const Phase* phase_at(int64_t d, int64_t h, int64_t w) const;
     template <class T>
     void run(const T* y, const T* weights, const T* bias, T* x) const;
     template <class T>
@@ -53,8 +66,10 @@ class TransposedPlan {
     const KernelTable& isa_;
     int threads_;
     Axes tap_step_, dilation_;  // of a phase
-    std::vector<Phase> phases_;
-    int64_t result_elements_ = 0, cropped_elements_ = 0;
+    AxisPhases axes_[3];
+    std::vector<Part> parts_;
+    std::vector<Phase> phases_;  // of the reached ones of all axes, the last axis fastest
+    int64_t repeated_bias_ = 1, result_elements_ = 0, cropped_elements_ = 0;
 };
 
 }  // namespace fastconv

@@ -61,9 +61,12 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     const int64_t width = at_least_one(parts_of(columns, a.column_parts)), pixels = rows * columns;
     const int64_t blocks = a.groups * a.out_blocks * a.in_blocks;
     const auto by_time = int64_t(std::min(p.operations() / operations_per_task / double(at_least_one(blocks)), 1e9)) + 1;
-    a.parts = std::clamp<int64_t>(std::max(parts_of(fewest_tasks, at_least_one(blocks)), by_time), 1,
-                                  at_least_one(std::min(rows, pixels / pixels_of_part)));
-    const int64_t part_rows = at_least_one(parts_of(rows, a.parts));
+    const int64_t wanted = std::clamp<int64_t>(std::max(parts_of(fewest_tasks, at_least_one(blocks)), by_time), 1,
+                                               at_least_one(pixels / pixels_of_part));
+    const int64_t row_parts = std::clamp<int64_t>(wanted, 1, at_least_one(rows));
+    a.column_splits = std::clamp<int64_t>(wanted / row_parts, 1, a.column_parts);
+    a.parts = row_parts * a.column_splits;
+    const int64_t part_rows = at_least_one(parts_of(rows, row_parts));
     const int64_t row_bytes = width * (in_block * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
     const auto even = [&](int64_t total, int64_t most) { return parts_of(total, parts_of(total, most)); };
     a.rows_at_once = std::clamp<int64_t>(pixels_at_once / width, 1, part_rows);

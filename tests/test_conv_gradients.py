@@ -60,6 +60,30 @@ def test_definition(name: str, operation: str) -> None:
                     np.testing.assert_array_equal(again, first, strict=True, err_msg=f"{algorithm} on {isa}")
 
 
+LARGER = {
+    "pointwise": "conv2d n1 ic40 ih61 iw57 oc70 kh1 kw1 s1 p0 nchw f32",
+    "pointwise-nhwc": "conv2d n3 ic40 ih31 iw37 oc33 kh1 kw1 s1 p0 nhwc f32",
+    "few-channels": "conv2d n2 ic3 ih60 iw201 oc20 kh5 kw5 s2 p2 nchw f32",
+    "long-rows": "conv1d n2 ic20 iw3000 oc24 kw3 s1 p1 nchw f64",
+    "many-images": "conv2d n40 ic17 ih7 iw7 oc19 kh3 kw3 s1 p1 nchw f32",
+}
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_weights_of_larger_problems(name: str) -> None:
+    """Sums in several parts, of rows or of columns of the image."""
+    problem = Problem(LARGER[name])
+    a = draw(problem)
+    oracle = Oracle("weight", problem, a)
+    for isa in fastconv.instruction_sets():
+        with instruction_set(isa):
+            first = call("weight", problem, a)
+            oracle.check(first, "strict", isa)
+            for threads in THREADS:
+                with fastconv.threads(threads):
+                    np.testing.assert_array_equal(call("weight", problem, a), first, strict=True, err_msg=isa)
+
+
 @pytest.mark.parametrize("operation", CHOOSING)
 @pytest.mark.parametrize("algorithm", [name for name in fastconv.algorithms() if name != "pool"])
 def test_algorithm_is_exercised(algorithm: str, operation: str) -> None:

@@ -54,6 +54,8 @@ def test_is_the_input_gradient(name: str) -> None:
 LARGER = {
     "4x4-stride-2": "conv2d n1 ic40 ih64 iw66 oc70 kh4 kw4 s2 p1 nchw f32",
     "2x2-stride-2-nhwc": "conv2d n2 ic33 ih62 iw50 oc48 kh2 kw2 s2 p0 nhwc f32",
+    "2x2-stride-2-groups": "conv2d n2 ic30 ih62 iw50 oc48 kh2 kw2 s2 p0 g3 nchw f32",
+    "3d-stride-is-kernel": "conv3d n1 ic9 id6 ih9 iw12 oc20 kd3 kh3 kw3 s3 p0 nhwc f64",
     "3x3": "conv2d n1 ic24 ih61 iw57 oc40 kh3 kw3 s1 p1 nchw f32",
     "phases-of-3x3": "conv2d n1 ic24 ih61 iw57 oc14 kh6 kw6 s2 p2 nchw f32",
     "1d": "conv1d n2 ic64 iw2000 oc32 kw8 s4 p2 nchw f32",
@@ -65,6 +67,13 @@ LARGER = {
 def test_larger_problems(name: str) -> None:
     """Layers as networks have them: many tiles, panels and tasks of each phase, shared by threads."""
     check(Problem(LARGER[name]), ["auto"])
+
+
+def test_long_stride() -> None:
+    """Phases on which no tap falls take neither time nor memory: there may be millions of them."""
+    dx = fastconv.grad.conv2d_input((1, 1, 2000, 3000), np.ones((1, 1, 1, 2)), np.ones((1, 1, 1, 1)), 3000)
+    assert dx[0, 0, 0, 0] == dx[0, 0, 0, 1] == 1
+    assert dx.sum() == 2
 
 
 ACTIVATIONS: list[Any] = ["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", (-1.0, 2.0), (None, 0.5)]

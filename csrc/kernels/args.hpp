@@ -254,14 +254,17 @@ struct WeightGradientArgs {
     // A task is one cell of a grid: group, block of output channels, of input channels, part of the rows of the output.
     int64_t out_blocks, in_blocks, parts;
     int64_t block_rows, rows_at_once, column_parts;  // of the output: rows copied, rows multiplied at a time; parts of a row
+    int64_t column_splits;                           // parts of the sum that share a row
     int64_t most_slabs;                              // images and slices that a block of rows reaches into
     int64_t sums;                                    // elements of the sums of a block of channels, one part of them
 };
 
 template <class T>
 struct GradientKernels {
-    // A row of pixels, `channels` values each, taken in turn from `phases` sources; null stands for `empty`.
-    void (*interleave)(const T* const* from, const T* empty, int64_t phases, int64_t pixels, int64_t channels, T* to);
+    // A row of pixels, `channels` values each, taken in turn from `phases` sources, in which they are `pixel` apart; null
+    // stands for `empty`.
+    void (*interleave)(const T* const* from, const T* empty, int64_t phases, int64_t pixel, int64_t pixels, int64_t channels,
+                       T* to);
     void (*weights)(const WeightGradientArgs<T>&, int64_t task, T* sums, void* workspace);
     int64_t (*weights_workspace)(const WeightGradientArgs<T>&);
     void (*weights_finish)(const WeightGradientArgs<T>&, int64_t block, const T* sums);

@@ -7,7 +7,8 @@ namespace fastconv {
 namespace {
 
 template <class T>
-void interleave(const T* const* from, const T* empty, int64_t phases, int64_t pixels, int64_t channels, T* to) {
+void interleave(const T* const* from, const T* empty, int64_t phases, int64_t pixel, int64_t pixels, int64_t channels,
+                T* to) {
     if (channels == 1 && phases == 2) {
         constexpr int L = lanes<T>;
         constexpr auto all = typename MakeIndices<L>::type{};
@@ -24,7 +25,7 @@ void interleave(const T* const* from, const T* empty, int64_t phases, int64_t pi
     }
     for (int64_t r = 0; r < phases; ++r)
         for (int64_t p = r, i = 0; p < pixels; p += phases, ++i) {
-            const T* source = from[r] ? from[r] + i * channels : empty;
+            const T* source = from[r] ? from[r] + i * pixel : empty;
             if (channels == 1)
                 to[p] = *source;
             else

@@ -4,8 +4,8 @@
 //
 // Output channels are in lanes; rows of a tile are input channels under one tap, whose values broadcast. So both factors
 // want channels to follow each other: a block of rows of dy, and the box of x that they see, are copied so (transposed
-// where channels come first), into the second-level cache. Of these, a few rows at a time serve all taps while they are in the
-// first-level cache. Sums wait in a buffer meanwhile.
+// where channels come first), into the second-level cache. Of these, a few rows at a time serve all taps while they are in
+// the first-level cache. Sums wait in a buffer meanwhile.
 //
 // With few input channels, the columns of the kernel join them as rows of a tile: side by side in a copy of x that is
 // padded with zeros. An infinite or NaN element of dy then meets zeros that the definition does not have; the plan takes the
@@ -44,9 +44,7 @@ struct WeightGradientCell {
         return i + 1 < panels() ? tile_vectors : parts_of(out.count(), lanes<T>) - i * tile_vectors;
     }
     int64_t width() const { return parts_of(out.count(), lanes<T>) * lanes<T>; }
-    Range panel(int64_t i) const {
-        return {i * tile_vectors * lanes<T>, (i * tile_vectors + vectors(i)) * lanes<T>};
-    }
+    Range panel(int64_t i) const { return {i * tile_vectors * lanes<T>, (i * tile_vectors + vectors(i)) * lanes<T>}; }
 };
 
 // Copies `pixels` that follow each other to [pixel][pitch]: channels [0, channels), then zeros up to whole vectors if
@@ -146,7 +144,8 @@ struct Slab {
 };
 
 // Adds the products of some rows of a block, those `rows` of all slabs together, to M rows of a tile (input channels under
-// column kw, or several columns from kw's first on) times V vectors of a panel of output channels. `c` is where the sums wait.
+// column kw, or several columns from kw's first on) times V vectors of a panel of output channels. `c` is where the sums
+// wait.
 template <class T, int M, int V>
 inline void weight_gradient_tile(const WeightGradientArgs<T>& a, const Slab<T>* slabs, int64_t count, Range rows, T* c,
                                  int64_t kernel_row, int64_t kw, int64_t row, int64_t channels, int64_t panel, bool first) {
@@ -167,8 +166,8 @@ inline void weight_gradient_tile(const WeightGradientArgs<T>& a, const Slab<T>* 
         if (!a.joined_columns) valid = inside(left, a.step[2], valid.end, a.in.size[2]);
         if (!valid.count()) continue;
         const int64_t x_row = s->x_columns.count() * channels, dy_row = s->columns.count() * width;
-        const T* x = s->x + kd * s->x_rows.count() * x_row +
-                     (left + valid.begin * a.step[2] - s->x_columns.begin) * channels + row;
+        const T* x =
+            s->x + kd * s->x_rows.count() * x_row + (left + valid.begin * a.step[2] - s->x_columns.begin) * channels + row;
         const T* dy = s->dy + s->rows.count() * s->columns.count() * panel + valid.begin * width;
         for (int64_t oh = mine.begin; oh < mine.end; ++oh) {
             const int64_t ih = oh * a.step[1] + kh * a.dilation[1] - a.before[1];
@@ -224,12 +223,16 @@ template <class T>
 void weight_gradient(const WeightGradientArgs<T>& a, int64_t task, T* sums, void* workspace) {
     const WeightGradientCell<T> at(a, task);
     const int64_t all_rows = a.batch * a.out.size[0] * a.out.size[1];
-    const Range rows{part_begin(all_rows, a.parts, at.part), part_begin(all_rows, a.parts, at.part + 1)};
+    const auto mine = [](int64_t total, int64_t parts, int64_t i) {
+        return Range{part_begin(total, parts, i), part_begin(total, parts, i + 1)};
+    };
+    const Range rows = mine(all_rows, a.parts / a.column_splits, at.part / a.column_splits);
+    const Range column_parts = mine(a.column_parts, a.column_splits, at.part % a.column_splits);
     auto* slabs = static_cast<Slab<T>*>(workspace);
     T* copies = reinterpret_cast<T*>(slabs + a.most_slabs);
     bool first = true;
     for (int64_t r = rows.begin; r < rows.end; r += a.block_rows)
-        for (int64_t part = 0; part < a.column_parts; ++part) {
+        for (int64_t part = column_parts.begin; part < column_parts.end; ++part) {
             const Range columns{part_begin(a.out.size[2], a.column_parts, part),
                                 part_begin(a.out.size[2], a.column_parts, part + 1)};
             int64_t count = 0;
