@@ -45,17 +45,24 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
             t->size[2] *= t->size[0] * t->size[1];
             t->size[0] = t->size[1] = 1;
         }
-    a.joined_columns = finite && p.kernel[2] > 1 && p.dilation[2] == 1 && a.group_in < k.tile_rows;
+    a.depthwise = finite && p.groups > 1 && a.group_in == 1 && a.group_out == 1;
+    if (a.depthwise) {
+        a.group_in = a.group_out = p.groups;
+        a.groups = 1;
+    }
+    a.joined_columns = a.depthwise || (finite && p.kernel[2] > 1 && p.dilation[2] == 1 && a.group_in < k.tile_rows);
 
     const auto at_least_one = [](int64_t n) { return std::max<int64_t>(n, 1); };
     const int64_t panel = k.tile_vectors * k.lanes, rows = p.n * a.out.size[0] * a.out.size[1], columns = a.out.size[2];
-    const int64_t out_block = std::min(round_up(at_least_one(a.group_out), panel), channels_of_block(p.taps()));
+    const int64_t out_block =
+        a.depthwise ? panel : std::min(round_up(at_least_one(a.group_out), panel), channels_of_block(p.taps()));
     const int64_t in_block = a.joined_columns ? a.group_in
                                               : std::clamp<int64_t>(most_sums / (out_block * p.taps() * int64_t(sizeof(T))),
                                                                     std::min(k.tile_rows, 8), channels_of_block(p.taps()));
     a.out_blocks = at_least_one(parts_of(a.group_out, out_block));
     a.in_blocks = at_least_one(parts_of(a.group_in, at_least_one(in_block)));
-    a.sums = round_up(parts_of(a.group_out, a.out_blocks) + panel, panel) * p.taps() * parts_of(a.group_in, a.in_blocks);
+    const int64_t in_channels = a.depthwise ? 1 : parts_of(a.group_in, a.in_blocks);
+    a.sums = round_up(parts_of(a.group_out, a.out_blocks) + panel, panel) * p.taps() * in_channels;
 
     a.column_parts = at_least_one(parts_of(columns, most_columns));
     const int64_t width = at_least_one(parts_of(columns, a.column_parts)), pixels = rows * columns;
@@ -67,7 +74,8 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     a.column_splits = std::clamp<int64_t>(wanted / row_parts, 1, a.column_parts);
     a.parts = row_parts * a.column_splits;
     const int64_t part_rows = at_least_one(parts_of(rows, row_parts));
-    const int64_t row_bytes = width * (in_block * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
+    const int64_t row_bytes =
+        width * ((a.depthwise ? panel : in_block) * p.stride[1] * p.stride[2] + out_block) * int64_t(sizeof(T));
     const auto even = [&](int64_t total, int64_t most) { return parts_of(total, parts_of(total, most)); };
     a.rows_at_once = std::clamp<int64_t>(pixels_at_once / width, 1, part_rows);
     const int64_t affordable = cache_sizes().l2 / 2 / at_least_one(row_bytes);
@@ -97,7 +105,7 @@ WeightGradientPlan::WeightGradientPlan(const Problem& p, const KernelTable& isa,
 template <class T>
 void WeightGradientPlan::run(WeightGradientArgs<T> a, const void* x, const void* dy, void* dw) const {
     const Problem& p = problem_;
-    const int64_t weights = p.oc * a.group_in * p.taps();
+    const int64_t weights = p.oc * (p.ic / p.groups) * p.taps();
     a.x = static_cast<const T*>(x);
     a.dy = static_cast<const T*>(dy);
     a.dw = static_cast<T*>(dw);

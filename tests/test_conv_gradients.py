@@ -64,6 +64,8 @@ LARGER = {
     "pointwise": "conv2d n1 ic40 ih61 iw57 oc70 kh1 kw1 s1 p0 nchw f32",
     "pointwise-nhwc": "conv2d n3 ic40 ih31 iw37 oc33 kh1 kw1 s1 p0 nhwc f32",
     "few-channels": "conv2d n2 ic3 ih60 iw201 oc20 kh5 kw5 s2 p2 nchw f32",
+    "depthwise": "conv2d n1 ic37 ih61 iw57 oc37 kh3 kw3 s1 p1 g37 nchw f32",
+    "depthwise-nhwc": "conv2d n2 ic70 ih40 iw41 oc70 kh7 kw7 s2 p3 g70 nhwc f64",
     "long-rows": "conv1d n2 ic20 iw3000 oc24 kw3 s1 p1 nchw f64",
     "many-images": "conv2d n40 ic17 ih7 iw7 oc19 kh3 kw3 s1 p1 nchw f32",
 }

@@ -251,6 +251,7 @@ struct WeightGradientArgs {
     int64_t kernel[3], step[3], dilation[3], before[3];
 
     bool joined_columns;  // the columns of the kernel are more rows of a tile, as if they were channels
+    bool depthwise;       // channels meet but themselves: one group here, of all of them
     // A task is one cell of a grid: group, block of output channels, of input channels, part of the rows of the output.
     int64_t out_blocks, in_blocks, parts;
     int64_t block_rows, rows_at_once, column_parts;  // of the output: rows copied, rows multiplied at a time; parts of a row

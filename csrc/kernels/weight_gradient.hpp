@@ -7,9 +7,12 @@
 // where channels come first), into the second-level cache. Of these, a few rows at a time serve all taps while they are in
 // the first-level cache. Sums wait in a buffer meanwhile.
 //
+// A channel of a depthwise convolution meets itself alone: there channels are in lanes of both factors, and the columns of
+// the kernel side by side.
+//
 // With few input channels, the columns of the kernel join them as rows of a tile: side by side in a copy of x that is
-// padded with zeros. An infinite or NaN element of dy then meets zeros that the definition does not have; the plan takes the
-// other way if the result has a NaN.
+// padded with zeros. An infinite or NaN element of dy then meets zeros that the definition does not have, and in a depthwise
+// convolution too; the plan takes the other way if the result has a NaN.
 //
 // Loops: task (group, block of output channels, of input channels, part of the output's rows) -> block of rows -> some of
 // them -> panel of output channels -> tap -> tile of input channels -> row -> pixel.
@@ -36,6 +39,7 @@ struct WeightGradientCell {
         task /= a.in_blocks;
         in = {part_begin(a.group_in, a.in_blocks, in_block), part_begin(a.group_in, a.in_blocks, in_block + 1)};
         out = block_of(a.group_out, tile_vectors * lanes<T>, a.out_blocks, task % a.out_blocks);
+        if (a.depthwise) in = out;
         group = task / a.out_blocks;
     }
     int64_t panels() const { return max_of(parts_of(out.count(), lanes<T>) / tile_vectors, 1); }
@@ -82,7 +86,7 @@ struct Slab {
     Range rows, columns;
     int64_t before;           // rows of the block that lie in other slabs before
     Range x_rows, x_columns;  // of the input, in the copy
-    T* x;                     // [slice of the kernel][row][column][input channel]
+    T* x;                     // [slice of the kernel][row][column][input channel], depthwise up to whole vectors
     T* dy;                    // [panel][row][column][output channel]
 
     Slab(const WeightGradientArgs<T>& a, int64_t n, int64_t od, Range rows, Range columns, int64_t before)
@@ -99,13 +103,16 @@ struct Slab {
         x_columns = seen(2, columns);
         if (!a.joined_columns) x_columns = inside_image(2, x_columns);
     }
-    int64_t x_size(const WeightGradientArgs<T>& a, int64_t channels) const {
-        return a.kernel[0] * x_rows.count() * x_columns.count() * channels;
+    static int64_t x_pitch(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at) {
+        return a.depthwise ? at.width() : at.in.count();
+    }
+    int64_t x_size(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at) const {
+        return a.kernel[0] * x_rows.count() * x_columns.count() * x_pitch(a, at);
     }
     int64_t dy_size(int64_t width) const { return rows.count() * columns.count() * width; }
 
     void copy(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at) const {
-        const int64_t channels = at.in.count();
+        const int64_t channels = at.in.count(), pitch = x_pitch(a, at);
         const T* from = a.dy + n * a.out.n_stride + (at.group * a.group_out + at.out.begin) * a.out.c_stride +
                         od * a.out.stride[0] + columns.begin * a.out.stride[2];
         const auto copy_rows = [](Range rows, Range columns, int64_t whole, const auto& copy_run_of) {
@@ -131,13 +138,13 @@ struct Slab {
         for (int64_t kd = 0; kd < a.kernel[0]; ++kd) {
             const int64_t id = od * a.step[0] + kd * a.dilation[0] - a.before[0];
             if (id < 0 || id >= a.in.size[0]) continue;
-            T* slice = x + kd * x_rows.count() * x_columns.count() * channels;
-            if (existing.count() < x_columns.count()) zero_run(slice, x_rows.count() * x_columns.count() * channels);
+            T* slice = x + kd * x_rows.count() * x_columns.count() * pitch;
+            if (existing.count() < x_columns.count()) zero_run(slice, x_rows.count() * x_columns.count() * pitch);
             const bool whole = existing.count() == a.in.size[2] && existing.count() == x_columns.count();
             copy_rows(x_rows, x_columns, whole ? a.in.size[2] : -1, [&](int64_t h, int64_t pixel, int64_t count) {
-                copy_pixels<T, false>(from + id * a.in.stride[0] + h * a.in.stride[1], a.in.c_stride, a.in.stride[2],
-                                      channels, whole ? count : existing.count(), slice + (pixel + left) * channels,
-                                      channels);
+                const auto copy = a.depthwise ? copy_pixels<T, true> : copy_pixels<T, false>;
+                copy(from + id * a.in.stride[0] + h * a.in.stride[1], a.in.c_stride, a.in.stride[2], channels,
+                     whole ? count : existing.count(), slice + (pixel + left) * pitch, pitch);
             });
         }
     }
@@ -207,6 +214,58 @@ inline void weight_gradient_rows(const WeightGradientArgs<T>& a, const WeightGra
     }
 }
 
+// K columns of the kernel from kw on, of one vector of channels, which are `pitch` apart from pixel to pixel: adds the
+// products of all slabs, even and odd pixels in sums of their own so that they need not wait for each other.
+template <class T, int K>
+inline void weight_gradient_columns(const WeightGradientArgs<T>& a, const Slab<T>* slabs, int64_t count, int64_t channel,
+                                    int64_t pitch, int64_t kernel_row, int64_t kw, T* c, bool first) {
+    const int64_t kd = kernel_row / a.kernel[1], kh = kernel_row % a.kernel[1];
+    Vec<T> sum[2][K];
+#pragma GCC unroll 8
+    for (int j = 0; j < K; ++j) {
+        sum[0][j] = first ? Vec<T>{} : load(c + j * pitch);
+        sum[1][j] = Vec<T>{};
+    }
+    const int64_t step = a.step[2] * pitch, column = a.dilation[2] * pitch;
+    for (const Slab<T>* s = slabs; s < slabs + count; ++s) {
+        const int64_t id = s->od * a.step[0] + kd * a.dilation[0] - a.before[0];
+        if (id < 0 || id >= a.in.size[0]) continue;
+        for (int64_t oh = s->rows.begin; oh < s->rows.end; ++oh) {
+            const int64_t ih = oh * a.step[1] + kh * a.dilation[1] - a.before[1];
+            if (ih < 0 || ih >= a.in.size[1]) continue;
+            const T* x = s->x + ((kd * s->x_rows.count() + ih - s->x_rows.begin) * s->x_columns.count()) * pitch +
+                         kw * column + channel;
+            const T* dy = s->dy + (oh - s->rows.begin) * s->columns.count() * pitch + channel;
+            const auto add = [&](Vec<T>* sums, int64_t p) __attribute__((always_inline)) {
+                const Vec<T> d = load(dy + p * pitch);
+#pragma GCC unroll 8
+                for (int j = 0; j < K; ++j) sums[j] += d * load(x + p * step + j * column);
+            };
+            const int64_t pixels = s->columns.count();
+            int64_t p = 0;
+            for (; p + 2 <= pixels; p += 2) add(sum[0], p), add(sum[1], p + 1);
+            if (p < pixels) add(sum[0], p);
+        }
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < K; ++j) store(c + j * pitch, sum[0][j] + sum[1][j]);
+}
+
+// Adds the products of a block of rows of a depthwise convolution, whose slabs are copied.
+template <class T>
+inline void weight_gradient_depthwise(const WeightGradientArgs<T>& a, const WeightGradientCell<T>& at, const Slab<T>* slabs,
+                                      int64_t count, T* sums, bool first) {
+    constexpr int most = 6;
+    const int64_t pitch = at.width();
+    for (int64_t channel = 0; channel < pitch; channel += lanes<T>)
+        for (int64_t k = 0; k < a.kernel[0] * a.kernel[1]; ++k)
+            for (int64_t kw = 0; kw < a.kernel[2]; kw += most)
+                with_constant<most>(int(min_of(most, a.kernel[2] - kw)), [&](auto columns) {
+                    weight_gradient_columns<T, columns.value>(a, slabs, count, channel, pitch, k, kw,
+                                                              sums + (k * a.kernel[2] + kw) * pitch + channel, first);
+                });
+}
+
 // Calls f(slab) for the rows first..last of the output, all images and slices one after another.
 template <class T, class F>
 inline void for_each_slab(const WeightGradientArgs<T>& a, Range rows, Range columns, const F& f) {
@@ -240,10 +299,15 @@ void weight_gradient(const WeightGradientArgs<T>& a, int64_t task, T* sums, void
             for_each_slab(a, {r, min_of(rows.end, r + a.block_rows)}, columns, [&](Slab<T> s) {
                 s.dy = copy;
                 s.x = s.dy + s.dy_size(at.width());
-                copy = s.x + parts_of(s.x_size(a, at.in.count()), lanes<T>) * lanes<T>;
+                copy = s.x + parts_of(s.x_size(a, at), lanes<T>) * lanes<T>;
                 s.copy(a, at);
                 slabs[count++] = s;
             });
+            if (a.depthwise) {
+                weight_gradient_depthwise(a, at, slabs, count, sums, first);
+                first = false;
+                continue;
+            }
             const int64_t block = min_of(a.block_rows, rows.end - r);
             for (int64_t i = 0; i < block; i += a.rows_at_once, first = false)
                 weight_gradient_rows(a, at, slabs, count, {i, min_of(block, i + a.rows_at_once)}, sums, first);
@@ -253,7 +317,8 @@ void weight_gradient(const WeightGradientArgs<T>& a, int64_t task, T* sums, void
 template <class T>
 int64_t weight_gradient_workspace(const WeightGradientArgs<T>& a) {
     const int64_t width = block_of(a.group_out, tile_vectors * lanes<T>, a.out_blocks, 0).count() + lanes<T>;
-    const int64_t channels = part_begin(a.group_in, a.in_blocks, 1), columns = parts_of(a.out.size[2], a.column_parts);
+    const int64_t channels = a.depthwise ? width : part_begin(a.group_in, a.in_blocks, 1),
+                  columns = parts_of(a.out.size[2], a.column_parts);
     // Blocks are cut alike in every part but for where they begin: as many slabs, and no taller ones.
     const int64_t tall = min_of(a.block_rows, a.out.size[1]);
     const int64_t x_rows = min_of(a.in.size[1], (tall - 1) * a.step[1] + (a.kernel[1] - 1) * a.dilation[1] + 1);
@@ -268,7 +333,9 @@ template <class T>
 void weight_gradient_finish(const WeightGradientArgs<T>& a, int64_t block, const T* sums) {
     constexpr int L = lanes<T>;
     const WeightGradientCell<T> at(a, block * a.parts);
-    const int64_t channels = at.in.count(), taps = a.kernel[0] * a.kernel[1] * a.kernel[2];
+    // Weights of a depthwise convolution have one input channel.
+    const int64_t channels = a.depthwise ? 1 : at.in.count(), all_channels = a.depthwise ? 1 : a.group_in;
+    const int64_t first_channel = a.depthwise ? 0 : at.in.begin, taps = a.kernel[0] * a.kernel[1] * a.kernel[2];
     const auto sum = [&](int64_t c, int64_t tap, int64_t o) {
         const int64_t panel = min_of(o / (tile_vectors * L), at.panels() - 1), first = panel * tile_vectors * L;
         const T* from = sums + first * taps * channels + (tap * channels + c) * at.vectors(panel) * L + o - first;
@@ -283,12 +350,12 @@ void weight_gradient_finish(const WeightGradientArgs<T>& a, int64_t block, const
         if (!a.channels_first) {  // dw: (taps, in, groups * out)
             for (int64_t t = 0; t < taps; ++t)
                 for (int64_t c = 0; c < channels; ++c)
-                    store_masked(a.dw + (t * a.group_in + at.in.begin + c) * a.groups * a.group_out + channel, sum(c, t, o),
-                                 outs);
+                    store_masked(a.dw + (t * all_channels + first_channel + c) * a.groups * a.group_out + channel,
+                                 sum(c, t, o), outs);
             continue;
         }
         int64_t c = 0, tap = 0;  // dw: (groups * out, in, taps)
-        T* to = a.dw + (channel * a.group_in + at.in.begin) * taps;
+        T* to = a.dw + (channel * all_channels + first_channel) * taps;
         for (int64_t k = 0; k < channels * taps; k += L) {
             const int count = int(min_of(channels * taps - k, L));
             Vec<T> rows[L];
@@ -301,7 +368,7 @@ void weight_gradient_finish(const WeightGradientArgs<T>& a, int64_t block, const
             const Mask<T> exists = first_lanes<T>(count);
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i)
-                if (i < width) store_masked(to + i * a.group_in * taps + k, rows[i], exists);
+                if (i < width) store_masked(to + i * all_channels * taps + k, rows[i], exists);
         }
     }
 }
