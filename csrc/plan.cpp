@@ -37,29 +37,11 @@ const ConvKernel<T>& kernel_of(const Kernels<T>& k, AlgorithmId id) {
     }
 }
 
-// Pixels of a 1x1 convolution form one long row.
-void flatten(TensorShape& t) {
-    t.size[2] *= t.size[0] * t.size[1];
-    t.size[0] = t.size[1] = 1;
-}
-
 // The problem in the kernels' terms, before any blocking.
 template <class T>
 ConvArgs<T> arguments(const Problem& p) {
     ConvArgs<T> a{};
-    a.in = dense_tensor(p, p.ic, p.input);
-    a.out = dense_tensor(p, p.oc, p.output);
-    a.channels_first = p.layout == Layout::channels_first;
-    a.batch = p.n;
-    a.groups = p.groups;
-    a.group_in = p.ic / p.groups;
-    a.group_out = p.oc / p.groups;
-    for (size_t i = 0; i < 3; ++i) {
-        a.kernel[i] = p.kernel[i];
-        a.step[i] = p.stride[i];
-        a.dilation[i] = p.dilation[i];
-        a.before[i] = p.before[i];
-    }
+    describe(p, a);
     a.epilogue.activation = p.activation.kind;
     a.epilogue.low = T(p.activation.low);
     a.epilogue.high = T(p.activation.high);

@@ -22,6 +22,11 @@ TensorShape dense_tensor(const Problem& p, int64_t channels, const Axes& size) {
     return t;
 }
 
+void flatten(TensorShape& t) {
+    t.size[2] *= t.size[0] * t.size[1];
+    t.size[0] = t.size[1] = 1;
+}
+
 std::string tile_text(int64_t rows, const char* row, int64_t columns, const char* column) {
     return std::to_string(rows) + " " + row + " x " + std::to_string(columns) + " " + column;
 }

@@ -25,6 +25,27 @@ inline int64_t parts_of(int64_t total, int64_t most) { return (total + most - 1)
 
 TensorShape dense_tensor(const Problem&, int64_t channels, const Axes& size);
 
+// Pixels of a 1x1 convolution form one long row.
+void flatten(TensorShape&);
+
+// A convolution in the terms of its kernels' arguments, forwards or backwards.
+template <class Args>
+void describe(const Problem& p, Args& a) {
+    a.in = dense_tensor(p, p.ic, p.input);
+    a.out = dense_tensor(p, p.oc, p.output);
+    a.channels_first = p.layout == Layout::channels_first;
+    a.batch = p.n;
+    a.groups = p.groups;
+    a.group_in = p.ic / p.groups;
+    a.group_out = p.oc / p.groups;
+    for (size_t i = 0; i < 3; ++i) {
+        a.kernel[i] = p.kernel[i];
+        a.step[i] = p.stride[i];
+        a.dilation[i] = p.dilation[i];
+        a.before[i] = p.before[i];
+    }
+}
+
 std::string tile_text(int64_t rows, const char* row, int64_t columns, const char* column);
 
 // Threads worth starting for this many operations, of those available.

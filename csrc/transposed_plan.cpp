@@ -33,7 +33,7 @@ void crop(const Problem& p, const T* y, const Axes& first, const Axes& size, T* 
 TransposedPlan::AxisPhase TransposedPlan::axis_phase(size_t i, int64_t first) const {
     const Problem& p = problem_;
     const int64_t s = p.stride[i], d = p.dilation[i], place = first + p.before[i];
-    AxisPhase a{first, parts_of(p.input[i] - first, s), 0, 0, 0, 0, 0};
+    AxisPhase a{parts_of(p.input[i] - first, s), 0, 0, 0, 0, 0};
     const int64_t taps = std::min(p.kernel[i], tap_step_[i]);
     while (a.tap < taps && (place - a.tap * d) % s != 0) ++a.tap;
     if (a.tap == taps) return a;

@@ -25,9 +25,9 @@ class TransposedPlan {
     void run(const void* y, const void* weights, const void* bias, void* x) const;
 
    private:
-    // Positions first, first + stride, ... of x along an axis.
+    // Every stride-th position of x along an axis.
     struct AxisPhase {
-        int64_t first, count;
+        int64_t count;
         int64_t tap, taps;  // of the kernel: tap, tap + tap_step, ...
         int64_t skipped;    // elements of y that no position reads, in front
         int64_t size;       // elements of y that some position may read, behind those

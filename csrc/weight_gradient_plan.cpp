@@ -27,24 +27,11 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     const Problem& p = problem_;
     const Kernels<T>& k = kernels_of<T>(isa_);
     WeightGradientArgs<T> a{};
-    a.in = dense_tensor(p, p.ic, p.input);
-    a.out = dense_tensor(p, p.oc, p.output);
-    a.channels_first = p.layout == Layout::channels_first;
-    a.batch = p.n;
-    a.groups = p.groups;
-    a.group_in = p.ic / p.groups;
-    a.group_out = p.oc / p.groups;
-    for (size_t i = 0; i < 3; ++i) {
-        a.kernel[i] = p.kernel[i];
-        a.step[i] = p.stride[i];
-        a.dilation[i] = p.dilation[i];
-        a.before[i] = p.before[i];
+    describe(p, a);
+    if (p.taps() == 1 && p.input == p.output && !p.padded()) {
+        flatten(a.in);
+        flatten(a.out);
     }
-    if (p.taps() == 1 && p.input == p.output && !p.padded())  // pixels form one long row
-        for (TensorShape* t : {&a.in, &a.out}) {
-            t->size[2] *= t->size[0] * t->size[1];
-            t->size[0] = t->size[1] = 1;
-        }
     a.depthwise = finite && p.groups > 1 && a.group_in == 1 && a.group_out == 1;
     if (a.depthwise) {
         a.group_in = a.group_out = p.groups;
