@@ -181,12 +181,13 @@ double winograd_pixel_lanes(const Problem& p, const TileShape& s) {
     return images(p) * rows * vectors * (input + group_out(p) * output) + winograd_start;
 }
 
-// A tile of `rows` neighbours, which lie `shared` lines apart, times vectors: see stencil.hpp. `inside` is the share of a
-// column's taps that are inside the input.
-double stencil(double rows, double vectors, double height, double shared, double columns, double load, double inside) {
+// A tile of `rows` neighbours, which lie `shared` lines apart, times vectors, of `outputs` channels: see stencil.hpp.
+// `inside` is the share of a column's taps that are inside the input.
+double stencil(double rows, double vectors, double height, double shared, double columns, double load, double inside,
+               double outputs = 1) {
     const double lines = height > shared ? shared * (rows - 1) + height : rows * height;
-    const double each = std::max({rows * vectors * height / 2, lines * vectors * load, 4 * height}) * inside;
-    return columns * (each + stencil_column) + rows * vectors + stencil_start;
+    const double each = std::max({outputs * rows * vectors * height / 2, lines * vectors * load, 4 * height}) * inside;
+    return columns * (each + stencil_column) + outputs * rows * vectors + stencil_start;
 }
 
 // Rows (or pixels) come in tiles of s.stencil_rows where they share what they read, else alone.
@@ -195,19 +196,16 @@ double stencil_rows(const Problem& p, const TileShape& s, size_t axis) {
     return share ? std::min(double(p.output[axis]), s.stencil_rows) : 1;
 }
 
-// Lines of every other pixel, one for each slice and channel, should stay in the second-level cache.
-bool depthwise_lines_fit(const Problem& p) {
-    return p.stride[2] == 1 || (p.stride[2] == 2 && group_in(p) * double(p.kernel[0] * p.kernel[1]) <= 48);
-}
-
 double depthwise_pixel_lanes(const Problem& p, const TileShape& s) {
-    const double rows = stencil_rows(p, s, 1), vectors = ceiling(double(p.output[2]), s.lanes);
-    const double wide = std::min(vectors, rows == 1 ? s.stencil_rows : rows == 2 ? s.stencil_rows / 2 : 2.0);
+    const double outputs = group_out(p) >= 4 ? 4 : group_out(p) >= 2 ? 2 : 1;
+    const double rows = std::max(1.0, std::min(stencil_rows(p, s, 1), s.stencil_rows / outputs));
+    const double vectors = ceiling(double(p.output[2]), s.lanes);
+    const double wide = std::min(vectors, rows * outputs == 1 ? 4.0 : 2.0);
     const double columns = group_in(p) * double(p.kernel[2]) * double(p.kernel[0]) * inside(p, 0);
     const double slices = double(p.n * p.oc) * double(p.output[0]);
-    return slices * double(p.output[1]) / rows * vectors / wide *
+    return slices / outputs * double(p.output[1]) / rows * vectors / wide *
            stencil(rows, wide, double(p.kernel[1]), double(p.stride[2]), columns,
-                   p.stride[2] > 1 ? stencil_strided_load : stencil_load, inside(p, 1));
+                   p.stride[2] > 1 ? stencil_strided_load : stencil_load, inside(p, 1), outputs);
 }
 
 double depthwise_channel_lanes(const Problem& p, const TileShape& s) {
@@ -224,11 +222,12 @@ double depthwise_channel_lanes(const Problem& p, const TileShape& s) {
 }
 
 template <class T>
-TileShape shape_of(const Kernels<T>& k) {
-    return {double(k.lanes), k.rows, k.tile_vectors, double(k.stencil_rows)};
+TileShape shape_of(const KernelTable& isa) {
+    const Kernels<T>& k = kernels_of<T>(isa);
+    return {double(k.lanes), k.rows, k.tile_vectors, double(depthwise_of<T>(isa).rows)};
 }
 TileShape shape_of(const Problem& p, const KernelTable& isa) {
-    return p.dtype == DType::f32 ? shape_of(isa.f32) : shape_of(isa.f64);
+    return p.dtype == DType::f32 ? shape_of<float>(isa) : shape_of<double>(isa);
 }
 
 double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
@@ -281,8 +280,7 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
             return p.dilation[2] == 1 && group_in(p) <= most_lane_channels &&
                    winograd_pixel_lanes(image, s) < winograd(image, s, 4);
         }
-        case AlgorithmId::depthwise:
-            return depthwise_lines_fit(p) && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
+        case AlgorithmId::depthwise: return p.stride[2] <= 2 && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;
     }
 }

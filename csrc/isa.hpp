@@ -18,6 +18,14 @@ const Kernels<T>& kernels_of(const KernelTable& table) {
 }
 
 template <class T>
+const DepthwiseKernels<T>& depthwise_of(const KernelTable& table) {
+    if constexpr (sizeof(T) == 4)
+        return table.depthwise->f32;
+    else
+        return table.depthwise->f64;
+}
+
+template <class T>
 const GradientKernels<T>& gradients_of(const KernelTable& table) {
     if constexpr (sizeof(T) == 4)
         return table.gradients->f32;

@@ -19,6 +19,7 @@ constexpr int64_t few_pixel_tiles = 16;                  // of a 1x1 convolution
 constexpr int64_t winograd_many_tiles = 56;              // of a block, enough to hide the reading of weights
 constexpr int64_t winograd_most_block = (15 << 20) / 4;  // bytes of transformed input and products of one
 constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights that threads better read but once
+constexpr double depthwise_effort = 4;                   // an operation takes longer by so much: there are few to a byte
 constexpr int64_t depthwise_vectors = 2;                 // of pixels: columns of a block are multiples of that,
 constexpr int64_t depthwise_pixels = 8;                  // or of that where channels are in lanes
 constexpr int64_t bordered_bytes = 4 << 20;              // of images with their borders, at a time
@@ -26,13 +27,14 @@ constexpr int64_t winograd_strip = 256;                  // output columns of a 
 constexpr int64_t winograd_lane_strip = 1024;            // with tiles in lanes, whose last vector may be far from full
 
 template <class T>
-const ConvKernel<T>& kernel_of(const Kernels<T>& k, AlgorithmId id) {
+const ConvKernel<T>& kernel_of(const KernelTable& isa, AlgorithmId id) {
+    const Kernels<T>& k = kernels_of<T>(isa);
     switch (id) {
         case AlgorithmId::im2col: return k.im2col;
         case AlgorithmId::pointwise: return k.pointwise;
         case AlgorithmId::winograd2: return k.winograd2;
         case AlgorithmId::winograd4: return k.winograd4;
-        case AlgorithmId::depthwise: return k.depthwise;
+        case AlgorithmId::depthwise: return depthwise_of<T>(isa).kernel;
         default: return k.direct;
     }
 }
@@ -136,8 +138,11 @@ class Blocking {
     void depthwise(int64_t panels) {
         const int64_t rows = p_.output[0] * p_.output[1];
         a_.panels = panels;
+        a_.channel_block = a_.group_out % 4 == 0 ? 4 : a_.group_out % 2 == 0 ? 2 : 1;  // that see the same input
         a_.column_unit = a_.pixel_lanes ? depthwise_vectors * lanes_ : depthwise_pixels;
-        a_.channel_blocks = !a_.channels_first ? 1 : a_.pixel_lanes ? balanced_blocks(p_.n, p_.oc) : panels;
+        a_.channel_blocks = !a_.channels_first ? 1
+                            : a_.pixel_lanes   ? balanced_blocks(p_.n, p_.oc / a_.channel_block)
+                                               : panels;
         split_rows(p_.n * a_.channel_blocks, rows, parts_of(p_.output[2], a_.column_unit));
     }
 
@@ -191,14 +196,14 @@ class Blocking {
 };
 
 template <class T>
-void block(const Problem& p, AlgorithmId id, const Kernels<T>& k, int threads, ConvArgs<T>& a) {
-    Blocking<T> blocking(p, k, threads, a);
+void block(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, ConvArgs<T>& a) {
+    Blocking<T> blocking(p, kernels_of<T>(isa), threads, a);
     switch (id) {
         case AlgorithmId::im2col: return blocking.im2col();
         case AlgorithmId::pointwise: return blocking.pointwise();
         case AlgorithmId::winograd2: return blocking.winograd(2);
         case AlgorithmId::winograd4: return blocking.winograd(4);
-        case AlgorithmId::depthwise: return blocking.depthwise(k.depthwise_panels(a));
+        case AlgorithmId::depthwise: return blocking.depthwise(depthwise_of<T>(isa).panels(a));
         default: return blocking.direct();
     }
 }
@@ -265,8 +270,8 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
             if (pixel_lanes) return tile_text(2, "channels", k.winograd_vectors * k.lanes, "tiles");
             return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise:
-            if (pixel_lanes) return tile_text(k.stencil_rows, "rows", 2 * k.lanes, "pixels");
-            return tile_text(k.stencil_rows, "pixels", k.lanes, "channels");
+            if (pixel_lanes) return tile_text(depthwise_of<T>(isa).rows, "rows", 2 * k.lanes, "pixels");
+            return tile_text(depthwise_of<T>(isa).rows, "pixels", k.lanes, "channels");
         default:
             if (pixel_lanes) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
             return tile_text(rows, "pixels", width, "channels");
@@ -295,7 +300,6 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         border_ = std::make_unique<const Border>(asked, isa, threads);
     }
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
-        const Kernels<T>& k = kernels_of<T>(isa);
         a = arguments<T>(p);
         const bool takes_rows = id == AlgorithmId::direct || id == AlgorithmId::pointwise;
         if (takes_rows && algorithm_of(AlgorithmId::pointwise).unsupported(p).empty()) {
@@ -308,8 +312,9 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
         a.weight_tiles = format_.tiles && !is_winograd(id);
         a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images
-        summary_.threads = worthwhile_threads(p.operations(), threads);
-        block(p, id, k, summary_.threads, a);
+        const double effort = id == AlgorithmId::depthwise ? depthwise_effort : 1;
+        summary_.threads = worthwhile_threads(effort * p.operations(), threads);
+        block(p, id, isa, summary_.threads, a);
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
@@ -318,7 +323,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         const int64_t groups = id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
             summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
-        if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of(k, id).workspace(a);
+        if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of<T>(isa, id).workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, summary_.threads));
         summary_.tile = describe_tile<T>(p, id, isa, a.pixel_lanes);
         summary_.blocking = {{"channel_blocks", a.channel_blocks},
@@ -374,7 +379,7 @@ double ConvPlan::pack_to(const void* weights, void* to) const {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
             if (format_.algorithm == AlgorithmId::depthwise) {
-                k.pack_depthwise(a, source, static_cast<T*>(to));
+                depthwise_of<T>(*format_.isa).pack(a, source, static_cast<T*>(to));
                 return 0.0;
             }
             T* dense_weights = static_cast<T*>(to);
@@ -440,7 +445,7 @@ void ConvPlan::run_packed(const void* x, const void* weights, double safe, const
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
-            const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
+            const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);
@@ -472,7 +477,7 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
         std::visit(
             [&]<class T>(const ConvArgs<T>& planned) {
                 const ConvArgs<T> a = arguments_of(planned, from, weights.data.data(), weights.safe, bias, to);
-                const auto kernel = kernel_of(kernels_of<T>(*format_.isa), format_.algorithm).run;
+                const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
                 run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
                     StageTimes times{now, {}};
                     ConvArgs<T> mine = a;
@@ -506,7 +511,7 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
             }
 
             const ConvArgs<T> a = arguments_of(planned, x, bias, y);
-            const auto kernel = kernel_of(k, format_.algorithm).run;
+            const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
             const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
             // One thread's tasks follow each other, so that it packs each block of channels once.
             const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));

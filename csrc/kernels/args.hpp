@@ -213,20 +213,29 @@ struct FilterKernel {
     void (*store[element_types])(const T* from, int64_t count, void* to);
 };
 
+template <class T>
+struct DepthwiseKernels {
+    int rows;  // of a tile of neighbours that share what they read
+    ConvKernel<T> kernel;
+    int64_t (*panels)(const ConvArgs<T>&);
+    void (*pack)(const ConvArgs<T>&, const WeightSource<T>&, T* to);
+};
+struct DepthwiseTable {
+    DepthwiseKernels<float> f32;
+    DepthwiseKernels<double> f64;
+};
+
 // What one instruction set offers for one element type.
 template <class T>
 struct Kernels {
     int lanes, tile_vectors, tile_rows;
     int tile_sums;         // elements of the buffer in which a tile's sums wait
     int rows[4];           // of a tile so many vectors wide
-    int stencil_rows;      // of a tile of neighbours that share what they read
     int winograd_vectors;  // of tiles at once, with tiles in lanes
     bool few_registers;    // so that a tile reads much for each product
 
-    ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4, depthwise;
+    ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4;
     PackKernel<T> pack;
-    int64_t (*depthwise_panels)(const ConvArgs<T>&);
-    void (*pack_depthwise)(const ConvArgs<T>&, const WeightSource<T>&, T* to);
     void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
     void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
     T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one
@@ -290,6 +299,7 @@ struct KernelTable {
     const char* name;
     Kernels<float> f32;
     Kernels<double> f64;
+    const DepthwiseTable* depthwise;
     const FilterTable* filters;
     const GradientTable* gradients;
     const WindowTable* windows;

@@ -6,11 +6,12 @@
 // Neighbouring outputs share most of what they read: stencil.hpp. Outputs of a tile lie as far apart as lets them share it
 // (with dilation 2, every other one), or each is a tile of its own.
 //
-// Pixels in lanes, for channels first and wide rows: a tile is some rows of one output channel times vectors of pixels,
-// straight from the input, or with stride 2 from lines of its even and odd columns. Rows outside it are skipped; columns
-// outside are lanes that are not read and count as zeros.
+// Pixels in lanes, for channels first and wide rows: a tile is some rows of one output channel, or of two or four that are
+// made of the same input, times vectors of pixels,
+// straight from the input, with stride 2 every other one of twice as many. Rows outside it are skipped; columns outside are
+// lanes that are not read and count as zeros.
 //     Task: group, block of its output channels, image, block of rows, block of columns.
-//     Weights: [output channel][kd][c][kw][kh]. Workspace: where the rows under a tile lie, the lines.
+//     Weights: [output channel][kd][c][kw][kh]. Workspace: where the rows under a tile lie.
 // Channels in lanes: a tile is some pixels of a row times one vector of output channels, of as many whole groups as fill it;
 // what is outside the input is skipped. Channels first, a box of the input is transposed into the workspace and the outputs
 // on their way back; channels last, both stay in place.
@@ -45,7 +46,7 @@ void depthwise(const ConvArgs<T>& a, int64_t task, void* workspace) {
 
 template <class T>
 int64_t depthwise_workspace(const ConvArgs<T>& a) {
-    if (a.pixel_lanes) return DepthwiseLines<T>(a).bytes;
+    if (a.pixel_lanes) return depthwise_positions(a, 1, 2);
     int64_t bytes = 0;
     with_shared(a.step[2], a.dilation[2], [&](auto s) { bytes = depthwise_positions(a, 2, s.value); });
     return bytes + (a.channels_first ? DepthwiseBox<T>(a).bytes : 0);

@@ -65,20 +65,22 @@ template <class T>
 inline void gather_channels(const T* from, int64_t c_stride, int channels, int64_t pixels, int64_t step, T* to,
                             int64_t pitch) {
     constexpr int L = lanes<T>;
-    if (step != 1) {
-        for (int64_t m = 0; m < pixels; ++m)
-            for (int c = 0; c < channels; ++c) to[m * pitch + c] = from[c * c_stride + m * step];
-        return;
-    }
-    for (int64_t m = 0; m < pixels; m += L) {
+    // A lone pixel, such as the last of 7 x 7, is not worth a transpose.
+    const int64_t blocks_end = step != 1 ? 0 : pixels % L == 1 ? pixels - 1 : pixels;
+    for (int64_t m = blocks_end; m < pixels; ++m)
+        for (int c = 0; c < channels; ++c) to[m * pitch + c] = from[c * c_stride + m * step];
+    for (int64_t m = 0; m < blocks_end; m += L) {
         const int height = clamp_lanes(pixels - m, L);
         const Mask<T> exists = first_lanes<T>(height);
         Vec<T> block[L];
+        const auto load_rows = [&](int count) FASTCONV_INLINED {
 #pragma GCC unroll 16
-        for (int c = 0; c < L; ++c)
-            block[c] = c >= channels ? Vec<T>{}
-                       : height == L ? load(from + c * c_stride + m)
-                                     : load_masked(from + c * c_stride + m, exists);
+            for (int c = 0; c < L; ++c)
+                block[c] = c >= count    ? Vec<T>{}
+                           : height == L ? load(from + c * c_stride + m)
+                                         : load_masked(from + c * c_stride + m, exists);
+        };
+        channels == L ? load_rows(L) : load_rows(channels);
         transpose<T>(block);
 #pragma GCC unroll 16
         for (int i = 0; i < L; ++i)
@@ -115,7 +117,8 @@ inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, 
     bias.activation = Activation::none;
     const int64_t step = tile_step(S, a.step[2], a.dilation[2], a.kernel[2]);
     const Range kd = taps_inside(a, 0, od);
-    for_each_tile(columns, step, [&](auto p, int64_t first) {
+    const BitsVec<T> group = group_lanes(a);
+    for_each_tile<stencil_pixels>(columns, step, [&](auto p, int64_t first) {
         for_each_position<p.value, S>(a, 2, first, step, [&](int64_t i, int64_t iw) {
             const int64_t position = (iw - w.origin) / w.apart;
             pixels[i] = 0 <= iw && iw < a.in.size[2] ? box + (position - w.held.begin) * pixel : nullptr;
@@ -128,6 +131,7 @@ inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, 
                                        h.tap * row,
                                        kd,
                                        taps_inside(a, 1, oh),
+                                       group,
                                        bias,
                                        sums + ((oh - rows.begin) * columns.count() + first - columns.begin) * L,
                                        p.value > 1 ? step * L : 0,

@@ -29,11 +29,23 @@ struct DepthwisePanels {
     }
 };
 
+// The first input channel of the group that each lane of a vector of whole groups belongs to.
+template <class T>
+inline BitsVec<T> group_lanes(const ConvArgs<T>& a) {
+    BitsVec<T> first{};
+    if (a.group_in == 1 && a.group_out == 1) return lane_numbers<Bits<T>>();
+    const int64_t together = DepthwisePanels<T>(a).together;
+    for (int64_t group = 0, lane = 0; group < together; ++group)
+        for (int64_t i = 0; i < a.group_out && lane < lanes<T>; ++i, ++lane) first[lane] = Bits<T>(group * a.group_in);
+    return first;
+}
+
 // How a vector of output channels gets its input channels.
 enum class Spread {
-    same,    // one each, as they lie
-    groups,  // each lane that of its group
-    one      // all from one channel
+    same,        // one each, as they lie
+    groups,      // each lane that of its group,
+    all_groups,  // of a vector full of them
+    one          // all from one channel
 };
 
 // Loads one channel of each group from the pixels of one row of the kernel after the other, `row` apart.
@@ -44,20 +56,23 @@ struct LaneColumns {
     BitsVec<T> group;  // where the group of each lane begins
     int64_t channel = 0;
 
-    auto operator()(int64_t) {
+    template <class F>
+    FASTCONV_INLINE void operator()(int64_t, const F& f) {
         const int64_t at = from, c = channel;
         if (++channel == channels) {
             channel = 0;
             from += row;
         }
         if constexpr (spread == Spread::same)
-            return [at](const T* pixel, int) { return load(pixel + at); };
+            f([at](const T* pixel, int) { return load(pixel + at); });
+        else if constexpr (spread == Spread::all_groups)
+            f([at, lane = group + Bits<T>(c)](const T* pixel, int) { return permute<T>(load(pixel + at), lane); });
         else if constexpr (spread == Spread::groups)
-            return [at, lane = group + Bits<T>(c), this](const T* pixel, int) {
+            f([at, lane = group + Bits<T>(c), this](const T* pixel, int) {
                 return permute<T>(load_masked(pixel + at, exists), lane);
-            };
+            });
         else
-            return [at, c](const T* pixel, int) { return broadcast(pixel[at + c]); };
+            f([at, c](const T* pixel, int) { return broadcast(pixel[at + c]); });
     }
 };
 
@@ -67,6 +82,7 @@ struct DepthwisePixels {
     const T* const* pixels;
     int64_t from, slice, row;  // where the first tap lies behind them, and how far apart those of the next lie
     Range kd, kh;
+    BitsVec<T> group;  // group_lanes()
     Epilogue<T> epilogue;
     T* y;
     int64_t pitch, count;
@@ -76,9 +92,7 @@ template <class T, int P, int S, Spread spread>
 [[gnu::noinline]] void depthwise_pixels(const ConvArgs<T>& a, const DepthwisePixels<T>& t, const DepthwisePanel& panel,
                                         const T* weights) {
     const int64_t row = a.group_in * a.kernel[2];  // weights of one
-    LaneColumns<T, spread> columns{0, t.row, a.group_in, first_lanes<T>(panel.channels_in), {}};
-    if constexpr (spread == Spread::groups)
-        for (int i = 0; i < lanes<T>; ++i) columns.group[i] = Bits<T>(i < panel.channels ? i / a.group_out * a.group_in : 0);
+    LaneColumns<T, spread> columns{0, t.row, a.group_in, first_lanes<T>(panel.channels_in), t.group};
     Tile<T, P, 1> tile;
     tile.begin_columns(bias_of(t.epilogue, panel.out), 0, first_lanes<T>(panel.channels));
     for (int64_t d = t.kd.begin; d < t.kd.end; ++d) {
@@ -95,6 +109,8 @@ inline void depthwise_panel(const ConvArgs<T>& a, const DepthwisePixels<T>& t, c
                             const T* weights) {
     if (a.group_out == 1 && a.group_in == 1 && panel.channels == lanes<T>)
         depthwise_pixels<T, P, S, Spread::same>(a, t, panel, weights);
+    else if (panel.channels_in == lanes<T> && panel.channels == lanes<T> && a.group_in < lanes<T>)
+        depthwise_pixels<T, P, S, Spread::all_groups>(a, t, panel, weights);
     else if (panel.channels_in > a.group_in)
         depthwise_pixels<T, P, S, Spread::groups>(a, t, panel, weights);
     else
@@ -110,7 +126,8 @@ inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task, void* wo
     const int64_t together = max_of(depthwise_near_bytes / (a.reduction * vector_bytes), 1);  // panels
     const T* x = a.x + at.n * a.in.n_stride;
     const T** pixels = static_cast<const T**>(workspace);
-    for_each_tile(block.columns, step, [&](auto p, int64_t first) {
+    const BitsVec<T> group = group_lanes(a);
+    for_each_tile<stencil_pixels>(block.columns, step, [&](auto p, int64_t first) {
         for_each_position<p.value, S>(a, 2, first, step, [&](int64_t i, int64_t iw) {
             pixels[i] = 0 <= iw && iw < a.in.size[2] ? x + iw * a.in.stride[2] : nullptr;
         });
@@ -125,6 +142,7 @@ inline void depthwise_channels_last(const ConvArgs<T>& a, int64_t task, void* wo
                                  a.dilation[1] * a.in.stride[1],
                                  taps_inside(a, 0, od),
                                  taps_inside(a, 1, oh),
+                                 group,
                                  a.epilogue,
                                  y,
                                  pitch,

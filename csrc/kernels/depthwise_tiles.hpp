@@ -13,6 +13,9 @@ namespace {
 // first-level cache from row to row.
 constexpr int64_t depthwise_near_bytes = 16 << 10;
 
+// With channels in lanes a tile is one vector wide, so it takes more pixels to hide the latency of a multiply-add.
+constexpr int stencil_pixels = vector_registers >= 32 ? 14 : 8;
+
 // How far apart outputs of an axis lie whose first inputs lie `shared` dilations apart, so that tiles can share them; more
 // than the axis is long if none do and a tile is one output. Short kernels share nothing and take neighbours.
 inline int64_t tile_step(int64_t shared, int64_t stride, int64_t dilation, int64_t kernel) {
@@ -21,28 +24,32 @@ inline int64_t tile_step(int64_t shared, int64_t stride, int64_t dilation, int64
     return shared * dilation / stride;
 }
 
-// Calls f(Constant<R>) for the rows of the next tile where so many are left.
-template <class F>
+// Calls f(Constant<R>) for the rows, no more than `most`, of the next tile where so many are left.
+template <int most, class F>
 FASTCONV_INLINE void with_tile_rows(int64_t left, const F& f) {
-    static_assert(stencil_rows == 8 || stencil_rows == 4);
-    if constexpr (stencil_rows == 8) {
+    if constexpr (most >= 14)
+        if (left >= 14 && left != 16) return f(Constant<14>{});
+    if constexpr (most >= 8) {
         if (left >= 8 && (left % 8 == 0 || left % 7 != 0)) return f(Constant<8>{});
         if (left >= 7) return f(Constant<7>{});
     }
-    if (left >= 4) return f(Constant<4>{});
-    if (left >= 2) return f(Constant<2>{});
+    if constexpr (most >= 4)
+        if (left >= 4) return f(Constant<4>{});
+    if constexpr (most >= 2)
+        if (left >= 2) return f(Constant<2>{});
     f(Constant<1>{});
 }
 
 // Calls f(Constant<R>, first) for tiles of the outputs first, first + step, ...
-template <class F>
+template <int most, class F>
 FASTCONV_INLINE void for_each_tile(Range outputs, int64_t step, const F& f) {
-    for (int64_t phase = 0; phase < min_of(step, outputs.count()); ++phase)
+    step = min_of(step, max_of(outputs.count(), 1));
+    for (int64_t phase = 0; phase < step; ++phase)
         for (int64_t first = outputs.begin + phase; first < outputs.end;) {
-            const int64_t left = (outputs.end - first - 1) / step + 1;
-            with_tile_rows(left, [&](auto r) {
+            const int64_t span = outputs.end - first - 1, left = (step == 1 ? span : span / step) + 1;
+            with_tile_rows<most>(left, [&](auto r) {
                 f(r, first);
-                first += r.value * min_of(step, outputs.count());
+                first += r.value * step;
             });
         }
 }
@@ -84,7 +91,8 @@ FASTCONV_INLINE void for_each_position(const ConvArgs<T>& a, int axis, int64_t f
 
 template <class T>
 int64_t depthwise_positions(const ConvArgs<T>& a, int axis, int shared) {
-    const int64_t positions = max_of(shared * (stencil_rows - 1) + a.kernel[axis], stencil_rows * a.kernel[axis]);
+    const int64_t tile = max_of(stencil_rows, stencil_pixels);
+    const int64_t positions = max_of(shared * (tile - 1) + a.kernel[axis], tile * a.kernel[axis]);
     return (positions * int64_t(sizeof(const T*)) + vector_bytes - 1) / vector_bytes * vector_bytes;
 }
 

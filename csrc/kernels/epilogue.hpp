@@ -82,6 +82,14 @@ inline void finish_transposed(const Epilogue<T>& e, const T* c, int64_t pitch, i
         const int width = clamp_lanes(channels - j, L);
         for (int64_t m = 0; m < pixels; m += L) {
             const int height = clamp_lanes(pixels - m, L);
+            if (height == 1) {  // a lone pixel, such as the last of 7 x 7, is not worth a transpose
+                for (int i = 0; i < width; ++i) {
+                    const T v = c[m * pitch + j + i];
+                    const bool bounded = e.activation == Activation::clamp;
+                    y[(j + i) * c_stride + m] = bounded ? at_most(at_least(v, e.low), e.high) : v;
+                }
+                continue;
+            }
             Vec<T> block[L];
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i) block[i] = load(c + (m + i) * pitch + j);

@@ -57,7 +57,7 @@ struct WeightedSum {
     template <int R, class T, int V, class Columns>
     static FASTCONV_INLINE void add(Tile<T, R, V>& tile, const T* const* rows, const Columns& column, const T* weights,
                                     int64_t height, int64_t width) {
-        stencil_add_columns<R, V, 1>(tile, rows, column, ScalarWeights<T>{weights}, height, width);
+        stencil_add_columns<R, V, 1>(tile, rows, column, ScalarWeights<T>{weights, 0}, height, width);
     }
     template <class T>
     static T start() {
@@ -71,15 +71,15 @@ struct Rank {
     template <int R, class T, int V, class Columns>
     static FASTCONV_INLINE void add(Tile<T, R, V>& tile, const T* const* rows, const Columns& column, const T* weights,
                                     int64_t height, int64_t width) {
-        for (int64_t w = 0; w < width; ++w) {
-            const auto read = column(w);
-            for (int64_t h = 0; h < height; ++h)
-                if (weights[w * height + h] != 0)
+        for (int64_t w = 0; w < width; ++w)
+            column(w, [&](const auto& read) FASTCONV_INLINED {
+                for (int64_t h = 0; h < height; ++h)
+                    if (weights[w * height + h] != 0)
 #pragma GCC unroll 8
-                    for (int r = 0; r < R; ++r)
+                        for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-                        for (int v = 0; v < V; ++v) tile.sum[r][v] = Op::combine(tile.sum[r][v], read(rows[h + r], v));
-        }
+                            for (int v = 0; v < V; ++v) tile.sum[r][v] = Op::combine(tile.sum[r][v], read(rows[h + r], v));
+            });
     }
     template <class T>
     static T start() {
@@ -95,8 +95,8 @@ inline void filter_tiles(const FilterStage<T>& s, const T* const* lines, int64_t
     T start[R];
     for (T& t : start) t = Stage::template start<T>();
     for (int64_t column = 0; column < count; column += V * lanes<T>) {
-        const auto read = [&](int64_t w) {
-            return [from = column + offset[w]](const T* row, int v) { return load(row + from + v * lanes<T>); };
+        const auto read = [&](int64_t w, const auto& f) FASTCONV_INLINED {
+            f([from = column + offset[w]](const T* row, int v) { return load(row + from + v * lanes<T>); });
         };
         with_constant<V>(int(min_of(parts_of(count - column, lanes<T>), V)), [&](auto v) {
             Tile<T, R, v.value> tile;

@@ -66,6 +66,15 @@ inline V held(V v) {
     return v;
 }
 
+// The same pointer, of which the compiler knows nothing: what lies behind it is read anew. Otherwise GCC reads long lists of
+// addresses once, runs out of registers, and keeps them in mask registers, from where they return by way of the port that
+// multiplies.
+template <class P>
+inline P* unknown(P* p) {
+    __asm__ volatile("" : "+r"(p));
+    return p;
+}
+
 // Which lanes of a vector in memory exist. Lanes that do not are read as zero and never written: memory behind the last
 // element of an array belongs to somebody else, or to nobody.
 template <class T>

@@ -1,7 +1,6 @@
 // One instruction set's unit: compiled once for each, with its flags and FASTCONV_TABLE naming the table. It exports that
 // one symbol; everything else has internal linkage, for a function shared with another unit could be the copy that the
 // linker keeps for all, and then run on a processor that lacks these instructions.
-#include "depthwise.hpp"
 #include "direct.hpp"
 #include "elementwise.hpp"
 #include "im2col.hpp"
@@ -29,7 +28,6 @@ constexpr Kernels<T> kernels() {
     k.rows[1] = rows_of(1);
     k.rows[2] = rows_of(2);
     k.rows[3] = rows_of(3);
-    k.stencil_rows = stencil_rows;
     k.winograd_vectors = winograd_vectors;
     k.tile_rows = tile_rows;
     k.few_registers = vector_registers < 32;
@@ -38,10 +36,7 @@ constexpr Kernels<T> kernels() {
     k.pointwise = {pointwise<T>, no_workspace<T>};
     k.winograd2 = {winograd<T, 2>, winograd_workspace<T, 2>};
     k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
-    k.depthwise = {depthwise<T>, depthwise_workspace<T>};
     k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
-    k.depthwise_panels = depthwise_panels<T>;
-    k.pack_depthwise = depthwise_pack<T>;
     k.pack_winograd2 = winograd_pack<T, 2>;
     k.pack_winograd4 = winograd_pack<T, 4>;
     k.largest = largest<T>;
@@ -55,17 +50,14 @@ constexpr Kernels<T> kernels() {
 
 }  // namespace
 
+extern const DepthwiseTable FASTCONV_DEPTHWISE;
 extern const FilterTable FASTCONV_FILTERS;
 extern const GradientTable FASTCONV_GRADIENTS;
 extern const WindowTable FASTCONV_WINDOWS;
 extern const ElementwiseGradientTable FASTCONV_ELEMENTWISE_GRADIENTS;
 extern const KernelTable FASTCONV_TABLE;
-const KernelTable FASTCONV_TABLE = {FASTCONV_ISA_NAME,
-                                    kernels<float>(),
-                                    kernels<double>(),
-                                    &FASTCONV_FILTERS,
-                                    &FASTCONV_GRADIENTS,
-                                    &FASTCONV_WINDOWS,
-                                    &FASTCONV_ELEMENTWISE_GRADIENTS};
+const KernelTable FASTCONV_TABLE = {
+    FASTCONV_ISA_NAME, kernels<float>(),    kernels<double>(), &FASTCONV_DEPTHWISE,
+    &FASTCONV_FILTERS, &FASTCONV_GRADIENTS, &FASTCONV_WINDOWS, &FASTCONV_ELEMENTWISE_GRADIENTS};
 
 }  // namespace fastconv

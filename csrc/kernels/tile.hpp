@@ -14,7 +14,8 @@
 namespace fastconv {
 namespace {
 
-#define FASTCONV_INLINE inline __attribute__((always_inline))
+#define FASTCONV_INLINED __attribute__((always_inline))  // of lambdas
+#define FASTCONV_INLINE inline FASTCONV_INLINED
 
 constexpr int tile_vectors = 2;  // the usual width; the last tile of an odd number of vectors is one or three wide
 constexpr int most_rows = 14;    // beyond that, a tile loads no less for each product
