@@ -13,6 +13,7 @@
 //     Task: plane, block of rows, strip of columns. Workspace: the struct FilterLayout.
 #pragma once
 
+#include "copy.hpp"
 #include "filter_strip.hpp"
 #include "window.hpp"
 
@@ -25,6 +26,7 @@ struct FilterLayout {
     int64_t first_reach, reach;  // elements that a column of the first stage, and of the whole filter, sees behind itself
     int64_t lines;               // for each plane of taps and each of the two edges
     int64_t line, between_line;  // elements of one of these, and of one between the stages
+    int64_t between_lines;
     int64_t offsets, held, rows, constant, data, between, bytes;
 
     explicit FilterLayout(const FilterArgs<T>& a) {
@@ -43,7 +45,8 @@ struct FilterLayout {
         constant = aligned(rows + planes * lines * int64_t(sizeof(T*)));
         data = constant + between_line * int64_t(sizeof(T));
         between = data + (a.in_place ? 2 : 1) * planes * lines * line * int64_t(sizeof(T));
-        bytes = between + (a.two_stages || !a.stored_as_is ? filter_rows : 0) * between_line * int64_t(sizeof(T));
+        between_lines = a.two_stages || !a.stored_as_is ? filter_rows : 0;
+        bytes = between + between_lines * between_line * int64_t(sizeof(T));
     }
 };
 
@@ -143,6 +146,10 @@ struct FilterTask : FilterStrip<T> {
         constant = reinterpret_cast<T*>(bytes + layout.constant);
         data = reinterpret_cast<T*>(bytes + layout.data);
         between = reinterpret_cast<T*>(bytes + layout.between);
+        // Tiles compute beyond the last column and throw that away; it must not be what happens to lie in memory, for where
+        // that is taken for denormal numbers, some processors need a hundred times as long for it.
+        for (int64_t r = 0; r < layout.between_lines; ++r)
+            zero_run(between + r * layout.between_line + this->elements(), layout.between_line - this->elements());
         for (int64_t w = 0; w <= layout.reach / a.channels; ++w) offset[w] = w * a.channels;
         for (int64_t i = 0; i < 2 * a.first.planes * layout.lines; ++i) held[i] = -1;
         this->fill(constant, layout.between_line);
@@ -161,6 +168,7 @@ struct FilterTask : FilterStrip<T> {
                 if (held[i] == r) continue;
                 held[i] = r;
                 this->read(this->row_of_x(d, r), pixels, line);
+                zero_run(line + pixels.count() * C, layout.line - pixels.count() * C);
             }
         filter_stage(a.op, a.first, lines, layout.lines, offset, together, columns.count(), to + columns.begin, pitch);
     }

@@ -376,6 +376,22 @@ inline Vec<T> permute(Vec<T> v, BitsVec<T> from) {
 #endif
 }
 
+// Lane i of the result is lane from[i] of two vectors, b behind a. One instruction, or better not used.
+#if defined(__AVX512F__)
+constexpr bool permutes_pairs = true;
+template <class T>
+inline Vec<T> permute(Vec<T> a, Vec<T> b, BitsVec<T> from) {
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_permutex2var_ps((__m512)a, (__m512i)from, (__m512)b);
+    else
+        return (Vec<T>)_mm512_permutex2var_pd((__m512d)a, (__m512i)from, (__m512d)b);
+}
+#else
+constexpr bool permutes_pairs = false;
+template <class T>
+Vec<T> permute(Vec<T> a, Vec<T> b, BitsVec<T> from);
+#endif
+
 template <int H, class V, int... J>
 inline void exchange(V& a, V& b, Indices<J...>) {
     constexpr int L = sizeof...(J);

@@ -150,6 +150,42 @@ inline auto combined_run(Line from, int64_t count) {
     return combined_lanes<T, Op>(combined<Op, chains>([&](int j) { return chain[j]; }));
 }
 
+// slide_line_to() where neighbours lie side by side and a window is at most a vector long: what begins 4, 8 or 12 lanes
+// further is taken from two vectors of reductions of 4. Reads two vectors beyond the last element.
+template <class T, class Op>
+inline void slide_lanes_to(T* to, const T* line, int64_t count, const Cover& cover) {
+    const auto four = [&](int64_t i)
+                          FASTCONV_INLINED { return combined<Op, line_taps>([&](int t) { return load(line + i + t); }); };
+    with_constant<line_taps>(int(cover.taps), [&](auto k) {
+        BitsVec<T> from[line_taps];
+        for (int j = 0; j < k.value; ++j) from[j] = lane_numbers<Bits<T>>() + Bits<T>(cover.offset(j));
+        Vec<T> here = four(0);
+        each_vector<T>(count, [&](int64_t i, auto exists) {
+            const Vec<T> next = four(i + lanes<T>);
+            const auto tap = [&](int j) { return j == 0 ? here : permute<T>(here, next, from[j]); };
+            store_masked(to + i, combined<Op, k.value>(tap), exists);
+            here = next;
+        });
+    });
+}
+
+// to[i] = Op of line[i + t * dilation], t < window, for i < count and no further; the line, which goes on for two vectors
+// beyond the last element of the last window, is spoilt.
+template <class T, class Op>
+inline void slide_line_to(T* to, T* line, int64_t count, int64_t window, int64_t dilation) {
+    if constexpr (permutes_pairs)
+        if (dilation == 1 && window > line_taps && window <= lanes<T>)
+            return slide_lanes_to<T, Op>(to, line, count,
+                                         Cover{(window + line_taps - 1) / line_taps, line_taps, window - line_taps});
+    const Cover cover = widen_line<T, Op>(line, count, window, dilation);
+    with_constant<line_taps>(int(cover.taps), [&](auto k) {
+        each_vector<T>(count, [&](int64_t i, auto exists) {
+            const auto tap = [&](int j) { return load(line + (i + cover.offset(j))); };
+            store_masked(to + i, combined<Op, k.value>(tap), exists);
+        });
+    });
+}
+
 // ---------------------------------------------------------------- over rows
 
 constexpr int rows_taps = 8;  // combined in one pass
@@ -184,6 +220,64 @@ inline void combine_rows(Line to, int64_t n, const RowOf& row, int64_t count, bo
         for (int j = 0; j < taps; ++j) rows[j] = read_only(row(first + j));
         combine_few_rows<T, Op>(to, rows, taps, count, goes_on);
     }
+}
+
+constexpr int block_rows = vector_registers >= 32 ? 8 : 4;  // reduced at a time
+constexpr int block_vectors = 2;                            // of each
+
+// to + r * pitch = Op of rows[r], ..., rows[r + window - 1] for R rows, R <= window: what is common to them, before it the
+// reductions of the ends of the first R - 1 rows, behind it those of the beginnings of the last.
+template <class T, class Op, int R>
+__attribute__((noinline)) void combine_block(T* to, int64_t pitch, const T* const* rows, int64_t window, int64_t count) {
+    const auto columns = [&](int64_t i, auto v, const auto& read, const auto& write) FASTCONV_INLINED {
+        constexpr int V = v.value;
+        Vec<T> window_of[R][V], beginning[V];
+        const auto reduce = [&](Vec<T>* all, const T* row) FASTCONV_INLINED {
+#pragma GCC unroll 4
+            for (int j = 0; j < V; ++j) all[j] = Op::combine(all[j], read(row + i + j * lanes<T>));
+        };
+#pragma GCC unroll 4
+        for (int j = 0; j < V; ++j) window_of[R - 1][j] = read(rows[R - 1] + i + j * lanes<T>);
+        for (int64_t r = R; r < window; ++r) reduce(window_of[R - 1], rows[r]);
+#pragma GCC unroll 8
+        for (int r = R - 2; r >= 0; --r) {
+#pragma GCC unroll 4
+            for (int j = 0; j < V; ++j) window_of[r][j] = window_of[r + 1][j];
+            reduce(window_of[r], rows[r]);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+            for (int j = 0; j < V; ++j) {
+                if (r == 1) beginning[j] = read(rows[window] + i + j * lanes<T>);
+                if (r > 1) beginning[j] = Op::combine(beginning[j], read(rows[window + r - 1] + i + j * lanes<T>));
+                write(to + r * pitch + i + j * lanes<T>,
+                      r > 0 ? Op::combine(window_of[r][j], beginning[j]) : window_of[r][j]);
+            }
+        }
+    };
+    int64_t i = 0;
+    for (; i + block_vectors * lanes<T> <= count; i += block_vectors * lanes<T>)
+        columns(i, Constant<block_vectors>{}, [](const T* p) { return load(p); }, [](T* p, Vec<T> v) { store(p, v); });
+    for (; i < count; i += lanes<T>) {
+        const Mask<T> exists = first_lanes<T>(between(0, int(count - i), lanes<T>));
+        columns(
+            i, Constant<1>{}, [&](const T* p) { return load_masked(p, exists); },
+            [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
+    }
+}
+
+// The same for any number of rows.
+template <class T, class Op>
+inline void combine_blocks(T* to, int64_t pitch, const T* const* rows, int64_t window, int64_t count, int64_t wanted) {
+    const auto blocks = [&](auto r) FASTCONV_INLINED {
+        for (; wanted >= r.value && window >= r.value; wanted -= r.value, rows += r.value, to += r.value * pitch)
+            combine_block<T, Op, r.value>(to, pitch, rows, window, count);
+    };
+    if constexpr (block_rows >= 8) blocks(Constant<8>{});
+    blocks(Constant<4>{});
+    blocks(Constant<2>{});
+    blocks(Constant<1>{});
 }
 
 // Windows of rows that come one after another. Rows have numbers, which begin anywhere; a row of identities stands for

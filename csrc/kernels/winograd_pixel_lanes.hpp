@@ -59,6 +59,11 @@ inline void winograd_load_tiles(const ConvArgs<T>& a, T* line, int64_t pitch, Bi
 #pragma GCC unroll 4
         for (int q = 0; q < m; ++q) store(magnitudes + tile * m + q * L, most[q]);
     }
+    // The last lane reads two columns of a tile that does not exist. They are thrown away, but what happens to lie in memory
+    // may be denormal numbers, for which some processors take a hundred times as long.
+    const int64_t loaded = parts_of(parts_of(width, m), L) * L;
+    for (int64_t c = 0; c < a.group_in && loaded < pitch; ++c)
+        for (int q = 0; q < 2; ++q) zero_run(line + (c * m + q) * pitch + loaded, min_of(L, pitch - loaded));
 }
 
 template <class T>
