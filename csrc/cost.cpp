@@ -224,7 +224,7 @@ double depthwise_channel_lanes(const Problem& p, const TileShape& s) {
 template <class T>
 TileShape shape_of(const KernelTable& isa) {
     const Kernels<T>& k = kernels_of<T>(isa);
-    return {double(k.lanes), k.rows, k.tile_vectors, double(depthwise_of<T>(isa).rows)};
+    return {double(k.lanes), k.rows, k.tile_vectors, double(kernels_of<T>(*isa.depthwise).rows)};
 }
 TileShape shape_of(const Problem& p, const KernelTable& isa) {
     return p.dtype == DType::f32 ? shape_of<float>(isa) : shape_of<double>(isa);

@@ -13,15 +13,6 @@ namespace {
 constexpr int64_t elements_per_task = 16384;
 constexpr double operations_per_element = 20;  // roughly, of the exponential that most of these compute
 
-template <class T>
-const ElementwiseGradients<T>& gradients() {
-    const ElementwiseGradientTable& table = *current_isa().elementwise_gradients;
-    if constexpr (sizeof(T) == 4)
-        return table.f32;
-    else
-        return table.f64;
-}
-
 // f(begin, end) for blocks of `count` units of so many elements each.
 template <class F>
 void in_blocks(int64_t count, int64_t elements, const F& f) {
@@ -48,20 +39,25 @@ void run_activation_gradient(const T* dy, const T* at, T* dx, int64_t count, con
         if (activation.low == -std::numeric_limits<double>::infinity()) a.low = none;
         if (activation.high == std::numeric_limits<double>::infinity()) a.high = none;
     }
-    in_blocks(count, 1, [&](int64_t begin, int64_t end) { gradients<T>().map(a, begin, end); });
+    in_blocks(count, 1,
+              [&](int64_t begin, int64_t end) { kernels_of<T>(*current_isa().elementwise_gradients).map(a, begin, end); });
 }
 
 template <class T>
 void run_softmax_gradient(const T* dy, const T* y, T* dx, int64_t outer, int64_t length, int64_t inner) {
     const SoftmaxGradientArgs<T> a{dy, y, dx, length, inner};
-    in_units<T>(outer, length, inner, [&](int64_t begin, int64_t end) { gradients<T>().softmax(a, begin, end); });
+    in_units<T>(outer, length, inner, [&](int64_t begin, int64_t end) {
+        kernels_of<T>(*current_isa().elementwise_gradients).softmax(a, begin, end);
+    });
 }
 
 template <class T>
 void run_cross_entropy(const T* x, const int64_t* target, T* loss, T* dx, double scale, int64_t outer, int64_t length,
                        int64_t inner) {
     const CrossEntropyArgs<T> a{x, target, loss, dx, T(scale), length, inner};
-    in_units<T>(outer, length, inner, [&](int64_t begin, int64_t end) { gradients<T>().cross_entropy(a, begin, end); });
+    in_units<T>(outer, length, inner, [&](int64_t begin, int64_t end) {
+        kernels_of<T>(*current_isa().elementwise_gradients).cross_entropy(a, begin, end);
+    });
 }
 
 #define FASTCONV_INSTANTIATE(T)                                                                       \

@@ -6,16 +6,6 @@
 namespace fastconv {
 namespace {
 
-template <class T>
-const FilterKernel<T>& filter_kernel_of(const KernelTable& table) {
-    if constexpr (std::is_integral_v<T>)
-        return table.filters->i64;
-    else if constexpr (sizeof(T) == 4)
-        return table.filters->f32;
-    else
-        return table.filters->f64;
-}
-
 int64_t product(const Shape& s, size_t begin, size_t end) {
     return std::accumulate(s.begin() + int64_t(begin), s.begin() + int64_t(end), int64_t(1), std::multiplies<>());
 }
@@ -91,7 +81,7 @@ class FilterPass {
                 FilterArgs<T> a = planned;
                 a.x = x;
                 a.y = y;
-                const FilterKernel<T>& kernels = filter_kernel_of<T>(*isa_);
+                const FilterKernel<T>& kernels = kernels_of<T>(*isa_->filters);
                 const auto kernel = box_ ? kernels.run_box : kernels.run;
                 run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
             },
@@ -101,7 +91,7 @@ class FilterPass {
    private:
     template <class T>
     void plan(FilterArgs<T>& a, const Geometry& g, int threads) {
-        const FilterKernel<T>& kernel = filter_kernel_of<T>(*isa_);
+        const FilterKernel<T>& kernel = kernels_of<T>(*isa_->filters);
         a.from_bytes = bytes_of(g.from);
         a.to_bytes = bytes_of(g.to);
         a.planes = g.planes;

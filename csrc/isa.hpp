@@ -3,34 +3,22 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/args.hpp"
 
 namespace fastconv {
 
-template <class T>
-const Kernels<T>& kernels_of(const KernelTable& table) {
-    if constexpr (sizeof(T) == 4)
+// What a table has for an element type: kernels_of<float>(isa), kernels_of<double>(*isa.gradients), ...
+template <class T, class Table>
+const auto& kernels_of(const Table& table) {
+    if constexpr (std::is_integral_v<T>)
+        return table.i64;
+    else if constexpr (sizeof(T) == 4)
         return table.f32;
     else
         return table.f64;
-}
-
-template <class T>
-const DepthwiseKernels<T>& depthwise_of(const KernelTable& table) {
-    if constexpr (sizeof(T) == 4)
-        return table.depthwise->f32;
-    else
-        return table.depthwise->f64;
-}
-
-template <class T>
-const GradientKernels<T>& gradients_of(const KernelTable& table) {
-    if constexpr (sizeof(T) == 4)
-        return table.gradients->f32;
-    else
-        return table.gradients->f64;
 }
 
 // The registers that tell an x86-64 processor's level. A plain struct, so that tests can invent processors.

@@ -56,7 +56,7 @@ void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner)
 
 template <class T>
 void run_channel_sums(const T* x, int64_t outer, int64_t channels, int64_t inner, T* sums) {
-    const auto kernel = gradients_of<T>(current_isa()).channel_sums;
+    const auto kernel = kernels_of<T>(*current_isa().gradients).channel_sums;
     const int64_t lanes = kernels_of<T>(current_isa()).lanes;
     const int threads = worthwhile_threads(double(outer) * double(channels) * double(inner), get_num_threads());
     const int64_t tasks = parts_of(channels, lanes);

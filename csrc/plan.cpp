@@ -34,7 +34,7 @@ const ConvKernel<T>& kernel_of(const KernelTable& isa, AlgorithmId id) {
         case AlgorithmId::pointwise: return k.pointwise;
         case AlgorithmId::winograd2: return k.winograd2;
         case AlgorithmId::winograd4: return k.winograd4;
-        case AlgorithmId::depthwise: return depthwise_of<T>(isa).kernel;
+        case AlgorithmId::depthwise: return kernels_of<T>(*isa.depthwise).kernel;
         default: return k.direct;
     }
 }
@@ -203,7 +203,7 @@ void block(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads
         case AlgorithmId::pointwise: return blocking.pointwise();
         case AlgorithmId::winograd2: return blocking.winograd(2);
         case AlgorithmId::winograd4: return blocking.winograd(4);
-        case AlgorithmId::depthwise: return blocking.depthwise(depthwise_of<T>(isa).panels(a));
+        case AlgorithmId::depthwise: return blocking.depthwise(kernels_of<T>(*isa.depthwise).panels(a));
         default: return blocking.direct();
     }
 }
@@ -270,8 +270,8 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
             if (pixel_lanes) return tile_text(2, "channels", k.winograd_vectors * k.lanes, "tiles");
             return tile_text(rows, "tiles", width, "channels");
         case AlgorithmId::depthwise:
-            if (pixel_lanes) return tile_text(depthwise_of<T>(isa).rows, "rows", 2 * k.lanes, "pixels");
-            return tile_text(depthwise_of<T>(isa).rows, "pixels", k.lanes, "channels");
+            if (pixel_lanes) return tile_text(kernels_of<T>(*isa.depthwise).rows, "rows", 2 * k.lanes, "pixels");
+            return tile_text(kernels_of<T>(*isa.depthwise).rows, "pixels", k.lanes, "channels");
         default:
             if (pixel_lanes) return tile_text(k.tile_rows, "channels", k.tile_vectors * k.lanes, "pixels");
             return tile_text(rows, "pixels", width, "channels");
@@ -379,7 +379,7 @@ double ConvPlan::pack_to(const void* weights, void* to) const {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
             const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
             if (format_.algorithm == AlgorithmId::depthwise) {
-                depthwise_of<T>(*format_.isa).pack(a, source, static_cast<T*>(to));
+                kernels_of<T>(*format_.isa->depthwise).pack(a, source, static_cast<T*>(to));
                 return 0.0;
             }
             T* dense_weights = static_cast<T*>(to);

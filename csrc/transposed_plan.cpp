@@ -153,7 +153,7 @@ void TransposedPlan::interleave(const T* results, const T* empty, T* x) const {
     const int64_t row = p.input[2] * channels, rows = planes * p.input[0] * p.input[1];
     const int64_t block = std::max<int64_t>(interleaved_per_task / std::max<int64_t>(row, 1), 1);
     const int64_t columns = std::min(p.stride[2], p.input[2]);
-    const auto kernel = gradients_of<T>(isa_).interleave;
+    const auto kernel = kernels_of<T>(*isa_.gradients).interleave;
     const int threads = worthwhile_threads(double(rows * row) * double(sizeof(T)), threads_);
     parallel_for(parts_of(rows, block), threads, [&](int64_t task, int) {
         constexpr int64_t most = 64;  // sources of a row, on the stack

@@ -77,7 +77,7 @@ WeightGradientPlan::WeightGradientPlan(const Problem& p, const KernelTable& isa,
     : problem_(p), isa_(isa), threads_(threads) {
     const auto plan = [&]<class T>(const WeightGradientArgs<T>& a) {
         summary_.tasks = a.groups * a.out_blocks * a.in_blocks * a.parts;
-        summary_.workspace_bytes = round_up(gradients_of<T>(isa).weights_workspace(a), alignment);
+        summary_.workspace_bytes = round_up(kernels_of<T>(*isa.gradients).weights_workspace(a), alignment);
         if (a.parts == 1) summary_.workspace_bytes += a.sums * int64_t(sizeof(T));
         const int available = worthwhile_threads(p.operations(), threads);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, available));
@@ -99,7 +99,7 @@ void WeightGradientPlan::run(WeightGradientArgs<T> a, const void* x, const void*
     if (p.n * p.output_pixels() == 0) return std::fill_n(a.dw, weights, T(0)), void();
     if (weights == 0) return;
 
-    const GradientKernels<T>& k = gradients_of<T>(isa_);
+    const GradientKernels<T>& k = kernels_of<T>(*isa_.gradients);
     const int64_t copies = a.parts == 1 ? summary_.workspace_bytes - a.sums * int64_t(sizeof(T)) : 0;
     if (a.parts == 1) {
         run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {

@@ -11,14 +11,6 @@ constexpr int64_t elements_per_task = 1 << 16;
 constexpr double bytes_per_task = 64 << 20;  // at most, so that a call can be interrupted
 constexpr double bytes_per_power = 100;      // a power takes as long as so many bytes
 
-template <class T>
-const WindowKernels<T>& window_kernels_of(const KernelTable& table) {
-    if constexpr (sizeof(T) == 4)
-        return table.windows->f32;
-    else
-        return table.windows->f64;
-}
-
 template <class F>
 void with_type(DType t, const F& f) {
     t == DType::f32 ? f(float{}) : f(double{});
@@ -85,7 +77,7 @@ void run_average_gradient(const Problem& p, const std::array<PoolTable, 3>& wind
         a.fixed_divisor = p.divisor_override;
         Division division(planes_of(p), a.inputs.rows(), p.bytes());
         a.row_blocks = division.blocks;
-        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        const WindowKernels<T>& k = kernels_of<T>(*current_isa().windows);
         division.summary.workspace_bytes = k.average_gradient_workspace(a);
         run_tasks(division.summary, 0,
                   [&](int64_t task, char* workspace, char*) { k.average_gradient(a, task, workspace); });
@@ -131,7 +123,7 @@ int64_t run_indexed(IndexedMove move, const IndexedPlanes& p, int64_t low, const
     First first(count);
     if (p.planes * p.inner == 0) return first.value();
     with_type(p.dtype, [&]<class T>(T) {
-        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        const WindowKernels<T>& k = kernels_of<T>(*current_isa().windows);
         const bool gathers = move == IndexedMove::gather;
         const double elements = double(p.planes) * double(p.inner) * double(p.indexed + p.pixels);
         constexpr int64_t cache_line = alignment / int64_t(sizeof(T));
@@ -188,7 +180,7 @@ void run_unfold(const Problem& p, const void* image, void* columns) {
         Division division(planes_of(p), a.channels_first ? 1 : a.window_rows(), column_bytes(p));
         a.row_blocks = division.blocks;
         if (a.channels_first) division.summary.tasks *= a.taps();
-        const auto kernel = window_kernels_of<T>(current_isa()).unfold;
+        const auto kernel = kernels_of<T>(*current_isa().windows).unfold;
         parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
     });
 }
@@ -199,14 +191,14 @@ void run_fold(const Problem& p, const void* columns, void* image) {
         ColumnArgs<T> a = column_arguments<T>(p, columns, image);
         const Division division(planes_of(p), a.image.rows(), column_bytes(p));
         a.row_blocks = division.blocks;
-        const auto kernel = window_kernels_of<T>(current_isa()).fold;
+        const auto kernel = kernels_of<T>(*current_isa().windows).fold;
         parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
     });
 }
 
 void run_power(PowerOp op, DType dtype, const void* x, void* y, int64_t count, double exponent) {
     with_type(dtype, [&]<class T>(T) {
-        const WindowKernels<T>& k = window_kernels_of<T>(current_isa());
+        const WindowKernels<T>& k = kernels_of<T>(*current_isa().windows);
         const auto kernel = op == PowerOp::power ? k.power : op == PowerOp::divide ? k.divide_by_power : k.multiply_by_power;
         const int threads = worthwhile_threads(bytes_per_power * double(count), get_num_threads());
         parallel_for(parts_of(count, elements_per_task), threads, [&](int64_t task, int) {
@@ -268,7 +260,7 @@ void Border::pad(int64_t images, const void* from, void* to) const {
         const double elements = double(planes) * double(plane_.elements() + padded_plane_.elements());
         const Division division(planes, a.padded.rows(), elements * sizeof(T), threads_);
         a.row_blocks = division.blocks;
-        const auto kernel = window_kernels_of<T>(*isa_).pad;
+        const auto kernel = kernels_of<T>(*isa_->windows).pad;
         parallel_for(division.summary.tasks, division.summary.threads, [&](int64_t task, int) { kernel(a, task); });
     });
 }
@@ -281,7 +273,7 @@ void Border::add_back(int64_t images, const void* from, void* to) const {
         const double elements = double(planes) * double(plane_.elements() + padded_plane_.elements());
         Division division(planes, a.plane.rows(), elements * sizeof(T), threads_);
         a.row_blocks = division.blocks;
-        const WindowKernels<T>& k = window_kernels_of<T>(*isa_);
+        const WindowKernels<T>& k = kernels_of<T>(*isa_->windows);
         division.summary.workspace_bytes = k.pad_gradient_workspace(a);
         run_tasks(division.summary, 0, [&](int64_t task, char* workspace, char*) { k.pad_gradient(a, task, workspace); });
     });

@@ -91,8 +91,10 @@ FASTCONV_INLINE void stencil_add_columns(Tile<T, O * R, V>& tile, const T* const
                           FASTCONV_INLINED { stencil_slice<h.value, R, V, S, O>(tile, rows, weights, w * h.value, load); });
     };
     if (height == 3) return add(Constant<3>{});
-    if (height == 5) return add(Constant<5>{});
-    if (height == 7) return add(Constant<7>{});
+    if constexpr (O == 1) {  // whose weights stay in registers
+        if (height == 5) return add(Constant<5>{});
+        if (height == 7) return add(Constant<7>{});
+    }
     constexpr int slice = 4;
     for (int64_t w = 0; w < width; ++w)
         column(w, [&](const auto& load) FASTCONV_INLINED {
