@@ -246,7 +246,8 @@ INTERRUPT = """
 import os, signal, threading
 import numpy as np, fastconv
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
+# A shell starts its background jobs with this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 x, w = np.zeros((1, 1, 4096, 4096)), np.zeros((1, 1, 1501, 1501))
 with fastconv.threads({threads}):
     for algorithm in {algorithms}:
