@@ -71,6 +71,7 @@ release=$("$tools/python" -c 'import tomllib; print(tomllib.load(open("pyproject
 "$tools/cmake" -S . -B "$work/build" -G Ninja -DCMAKE_MAKE_PROGRAM="$tools/ninja" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
     -DCMAKE_CXX_FLAGS="-idirafter $root/usr/include" -DPython_EXECUTABLE="$target" \
+    -DPython_INCLUDE_DIR="$root/usr/include/python$version" \
     -Dpybind11_DIR="$("$tools/python" -m pybind11 --cmakedir)" -DSKBUILD_PROJECT_VERSION="$release" >"$work/cmake.log" ||
     { cat "$work/cmake.log" && exit 1; }
 "$tools/cmake" --build "$work/build"
