@@ -83,26 +83,27 @@ FASTCONV_INLINE void stencil_add_columns(Tile<T, O * R, V>& tile, const T* const
                 for (int64_t h = 0; h < height; ++h)
                     stencil_slice<1, R, V, 1, O>(tile, rows + h * R, weights, w * height + h, load);
             });
-        return;
-    }
-    const auto add = [&](auto h) {
+    } else {
+        const auto add = [&](auto h) {
+            for (int64_t w = 0; w < width; ++w)
+                column(w, [&](const auto& load) FASTCONV_INLINED {
+                    stencil_slice<h.value, R, V, S, O>(tile, rows, weights, w * h.value, load);
+                });
+        };
+        if (height == 3) return add(Constant<3>{});
+        if constexpr (O == 1) {  // whose weights stay in registers
+            if (height == 5) return add(Constant<5>{});
+            if (height == 7) return add(Constant<7>{});
+        }
+        constexpr int slice = 4;
         for (int64_t w = 0; w < width; ++w)
-            column(w, [&](const auto& load)
-                          FASTCONV_INLINED { stencil_slice<h.value, R, V, S, O>(tile, rows, weights, w * h.value, load); });
-    };
-    if (height == 3) return add(Constant<3>{});
-    if constexpr (O == 1) {  // whose weights stay in registers
-        if (height == 5) return add(Constant<5>{});
-        if (height == 7) return add(Constant<7>{});
+            column(w, [&](const auto& load) FASTCONV_INLINED {
+                int64_t h = 0;
+                for (; h + slice <= height; h += slice)
+                    stencil_slice<slice, R, V, S, O>(tile, rows + h, weights, w * height + h, load);
+                for (; h < height; ++h) stencil_slice<1, R, V, S, O>(tile, rows + h, weights, w * height + h, load);
+            });
     }
-    constexpr int slice = 4;
-    for (int64_t w = 0; w < width; ++w)
-        column(w, [&](const auto& load) FASTCONV_INLINED {
-            int64_t h = 0;
-            for (; h + slice <= height; h += slice)
-                stencil_slice<slice, R, V, S, O>(tile, rows + h, weights, w * height + h, load);
-            for (; h < height; ++h) stencil_slice<1, R, V, S, O>(tile, rows + h, weights, w * height + h, load);
-        });
 }
 
 }  // namespace
