@@ -7,9 +7,8 @@
 // (with dilation 2, every other one), or each is a tile of its own.
 //
 // Pixels in lanes, for channels first and wide rows: a tile is some rows of one output channel, or of two or four that are
-// made of the same input, times vectors of pixels,
-// straight from the input, with stride 2 every other one of twice as many. Rows outside it are skipped; columns outside are
-// lanes that are not read and count as zeros.
+// made of the same input, times vectors of pixels, straight from the input, with stride 2 every other one of twice as many.
+// Rows outside it are skipped; columns outside are lanes that are not read and count as zeros.
 //     Task: group, block of its output channels, image, block of rows, block of columns.
 //     Weights: [output channel][kd][c][kw][kh]. Workspace: where the rows under a tile lie.
 // Channels in lanes: a tile is some pixels of a row times one vector of output channels, of as many whole groups as fill it;

@@ -28,7 +28,7 @@ inline int64_t tile_step(int64_t shared, int64_t stride, int64_t dilation, int64
 template <int most, class F>
 FASTCONV_INLINE void with_tile_rows(int64_t left, const F& f) {
     if constexpr (most >= 14)
-        if (left >= 14 && left != 16) return f(Constant<14>{});
+        if (left >= 14 && left != 16) return f(Constant<14>{});  // 16 are better two eights
     if constexpr (most >= 8) {
         if (left >= 8 && (left % 8 == 0 || left % 7 != 0)) return f(Constant<8>{});
         if (left >= 7) return f(Constant<7>{});
