@@ -73,7 +73,7 @@ int64_t peak(int64_t rounds, T* sink) {
     const Vec<T> factor = broadcast<T>(sink[0]), term = broadcast<T>(sink[1]);  // not known to the compiler
     for (int64_t r = 0; r < rounds; ++r)
 #pragma GCC unroll 12
-        for (int i = 0; i < chains; ++i) sum[i] = sum[i] * factor + term;
+        for (int i = 0; i < chains; ++i) sum[i] = multiply_add<T>(sum[i], factor, term);
     Vec<T> total{};
     for (int i = 0; i < chains; ++i) total += sum[i];
     sink[0] = total[0];

@@ -25,7 +25,7 @@ inline Vec<T> activation_gradient(const MapGradientArgs<T>& a, Vec<T> dy, Vec<T>
         case Activation::silu: {  // s + x s (1 - s), s = sigmoid(x)
             const Vec<T> e = exp<T>(at > T(0) ? -at : at), larger = T(1) / (T(1) + e), smaller = e * larger;
             const Vec<T> s = at > T(0) ? larger : smaller, rest = at > T(0) ? smaller : larger;
-            return dy * (s * (T(1) + at * rest));
+            return dy * (s * multiply_add<T>(at, rest, broadcast(T(1))));
         }
     }
     return dy;
@@ -68,8 +68,9 @@ void softmax_gradient(const SoftmaxGradientArgs<T>& a, int64_t begin, int64_t en
         const T *dy = a.dy + i * a.length, *y = a.y + i * a.length;
         T* dx = a.dx + i * a.length;
         Vec<T> sums{};
-        each_vector<T>(a.length,
-                       [&](int64_t j, auto exists) { sums += load_masked(dy + j, exists) * load_masked(y + j, exists); });
+        each_vector<T>(a.length, [&](int64_t j, auto exists) {
+            sums = multiply_add<T>(load_masked(dy + j, exists), load_masked(y + j, exists), sums);
+        });
         const T sum = sum_of_lanes<T>(sums);
         each_vector<T>(a.length, [&](int64_t j, auto exists) {
             store_masked(dx + j, load_masked(y + j, exists) * (load_masked(dy + j, exists) - sum), exists);
@@ -79,7 +80,8 @@ void softmax_gradient(const SoftmaxGradientArgs<T>& a, int64_t begin, int64_t en
         const int64_t at = outer * a.length * a.inner + first, last = at + a.length * a.inner;
         const Mask<T> exists = first_lanes<T>(count);
         Vec<T> sum{};
-        for (int64_t j = at; j < last; j += a.inner) sum += load_masked(a.dy + j, exists) * load_masked(a.y + j, exists);
+        for (int64_t j = at; j < last; j += a.inner)
+            sum = multiply_add<T>(load_masked(a.dy + j, exists), load_masked(a.y + j, exists), sum);
         for (int64_t j = at; j < last; j += a.inner)
             store_masked(a.dx + j, load_masked(a.y + j, exists) * (load_masked(a.dy + j, exists) - sum), exists);
     };

@@ -29,7 +29,7 @@ inline void linear_tile(const T* x, const T* w, int64_t in, T* c, int64_t pitch)
         for (int i = 0; i < R; ++i) {
             const Vec<T> a = read(x + i * in);
 #pragma GCC unroll 4
-            for (int j = 0; j < O; ++j) sum[i][j] += a * b[j];
+            for (int j = 0; j < O; ++j) sum[i][j] = multiply_add<T>(a, b[j], sum[i][j]);
         }
     };
     int64_t k = 0;

@@ -52,13 +52,14 @@ inline Vec<T> power_of_two(Ints<T> n) {  // for normal results only
 template <class T>
 inline Vec<T> reduce_exp(Vec<T> x, Ints<T>& n) {
     using F = Float<T>;
-    const Vec<T> shifted = x * F::log2e + F::round;
+    const Vec<T> shifted = multiply_add<T>(x, broadcast(F::log2e), broadcast(F::round));
     n = (Ints<T>)shifted - (Ints<T>)broadcast<T>(F::round);
     const Vec<T> k = shifted - F::round;
-    const Vec<T> r = (x - k * F::ln2_high) - k * F::ln2_low;
+    const Vec<T> r = multiply_add<T>(k, broadcast(-F::ln2_low), multiply_add<T>(k, broadcast(-F::ln2_high), x));
     Vec<T> p = broadcast<T>(1);
 #pragma GCC unroll 16
-    for (int i = F::terms; i > 1; --i) p = p * r * T(1.0 / i) + T(1);  // Horner: r (1 + r/2 (1 + r/3 (...)))
+    for (int i = F::terms; i > 1; --i)
+        p = multiply_add<T>(p * r, broadcast(T(1.0 / i)), broadcast(T(1)));  // Horner: r (1 + r/2 (1 + r/3 (...)))
     return p * r;
 }
 
@@ -81,9 +82,10 @@ inline Vec<T> log(Vec<T> x) {
     const Vec<T> f = (m - T(1)) / (m + T(1)), f2 = f * f;
     Vec<T> p = broadcast<T>(T(1.0 / (2 * F::log_terms + 1)));
 #pragma GCC unroll 16
-    for (int i = F::log_terms - 1; i > 0; --i) p = p * f2 + T(1.0 / (2 * i + 1));
+    for (int i = F::log_terms - 1; i > 0; --i) p = multiply_add<T>(p, f2, broadcast(T(1.0 / (2 * i + 1))));
     const Vec<T> twice = f + f;
-    const Vec<T> result = k * F::ln2_high + (twice + (twice * f2 * p + k * F::ln2_low));
+    const Vec<T> low = multiply_add<T>(k, broadcast(F::ln2_low), twice * f2 * p);
+    const Vec<T> result = multiply_add<T>(k, broadcast(F::ln2_high), twice + low);
     return x < std::numeric_limits<T>::infinity() ? result : x;
 }
 
@@ -103,7 +105,7 @@ inline Vec<T> tanh(Vec<T> x) {
     Ints<T> n;
     const Vec<T> p = reduce_exp<T>(at_least(magnitude * T(-2), broadcast<T>(least)), n);
     const Vec<T> scale = power_of_two<T>(n);
-    const Vec<T> expm1 = p * scale + (scale - T(1));
+    const Vec<T> expm1 = multiply_add<T>(p, scale, scale - T(1));
     return (Vec<T>)((Ints<T>)((T(0) - expm1) / (expm1 + T(2))) ^ sign);  // 0 - 0 is +0, as -0 is not
 }
 

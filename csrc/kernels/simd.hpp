@@ -12,6 +12,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>  // intrinsics are always inlined, so they leave no symbol behind
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace fastconv {
@@ -51,6 +53,32 @@ inline void store(T* p, Vec<T> v) {
 template <class T>
 inline Vec<T> broadcast(T s) {
     return s - Vec<T>{};  // s - 0 is s for every s, where s + 0 would turn -0 into +0
+}
+
+// a * b + c, rounded once where the processor has one instruction for it, as all those here have but SSE. Said by name:
+// which products a compiler would contract by itself depends on the code around them, and with that the bits of a sum would
+// depend on the shape of its tile.
+template <class T>
+inline Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
+    if constexpr (!std::is_floating_point_v<T>) return a * b + c;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+    else
+        return (Vec<T>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+    else
+        return (Vec<T>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+    else
+        return (Vec<T>)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
 }
 
 // The same vector, in a register: where it has several uses, compilers like to read it from memory for each of them.

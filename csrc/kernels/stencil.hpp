@@ -38,7 +38,8 @@ FASTCONV_INLINE void stencil_column(Tile<T, O * R, V>& tile, const T* const* row
             for (int r = 0; r < R; ++r)
                 if (const int h = i - r * S; 0 <= h && h < H)
 #pragma GCC unroll 8
-                    for (int v = 0; v < V; ++v) tile.sum[o * R + r][v] += weight[o * H + h] * x[v];
+                    for (int v = 0; v < V; ++v)
+                        tile.sum[o * R + r][v] = multiply_add<T>(weight[o * H + h], x[v], tile.sum[o * R + r][v]);
     }
 }
 

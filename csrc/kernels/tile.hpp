@@ -178,7 +178,7 @@ struct Tile {
             for (int m = 0; m < M; ++m) {
                 const Vec<T> scalar = broadcast<T>(a.at(m, k));
 #pragma GCC unroll 8
-                for (int v = 0; v < V; ++v) sum[m][v] += scalar * column[v];
+                for (int v = 0; v < V; ++v) sum[m][v] = multiply_add<T>(scalar, column[v], sum[m][v]);
             }
         }
     }

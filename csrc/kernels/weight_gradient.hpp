@@ -239,7 +239,7 @@ inline void weight_gradient_columns(const WeightGradientArgs<T>& a, const Slab<T
             const auto add = [&](Vec<T>* sums, int64_t p) __attribute__((always_inline)) {
                 const Vec<T> d = load(dy + p * pitch);
 #pragma GCC unroll 8
-                for (int j = 0; j < K; ++j) sums[j] += d * load(x + p * step + j * column);
+                for (int j = 0; j < K; ++j) sums[j] = multiply_add<T>(d, load(x + p * step + j * column), sums[j]);
             };
             const int64_t pixels = s->columns.count();
             int64_t p = 0;

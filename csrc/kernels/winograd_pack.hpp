@@ -20,6 +20,12 @@ inline void store_as(T* p, Vec<double> v) {
     }
 }
 
+// g[0] f[0] + g[1] f[1] + g[2] f[2] of numbers `step` apart.
+inline Vec<double> combined(const Vec<double>* g, int step, const double* f) {
+    return multiply_add<double>(g[2 * step], broadcast(f[2]),
+                                multiply_add<double>(g[step], broadcast(f[1]), g[0] * broadcast(f[0])));
+}
+
 // Task number: group, panel. `w` holds all weights as they were given.
 template <class T, int m>
 void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task, T* to) {
@@ -47,9 +53,8 @@ void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task,
                     g[t][i] = i < used ? double(from[(j + i) * w.out + c * w.in + t / 3 * w.tap[1] + t % 3 * w.tap[2]]) : 0;
             for (int i = 0; i < alpha; ++i) {
                 Vec<double> row[3];  // of G g
-                for (int q = 0; q < 3; ++q) row[q] = g[q] * G[i][0] + g[3 + q] * G[i][1] + g[6 + q] * G[i][2];
-                for (int k = 0; k < alpha; ++k)
-                    put(i * alpha + k, c, j, row[0] * G[k][0] + row[1] * G[k][1] + row[2] * G[k][2]);
+                for (int q = 0; q < 3; ++q) row[q] = combined(g + q, 3, G[i]);
+                for (int k = 0; k < alpha; ++k) put(i * alpha + k, c, j, combined(row, 1, G[k]));
             }
         }
 }

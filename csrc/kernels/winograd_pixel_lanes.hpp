@@ -120,7 +120,7 @@ template <class T, int K, int N, class Between>
                 for (int k = 0; k < K; ++k) {
                     const Vec<T> weight = broadcast<T>(weights[k]);
 #pragma GCC unroll 4
-                    for (int n = 0; n < N; ++n) sum[i][k][n] += weight * tiles[n];
+                    for (int n = 0; n < N; ++n) sum[i][k][n] = multiply_add<T>(weight, tiles[n], sum[i][k][n]);
                 }
             }
 #pragma GCC unroll 4

@@ -68,18 +68,19 @@ struct Winograd<4> {
     template <class T, int pair, bool edge, class D>
     FASTCONV_INLINE static void input(const D& d, Vec<T>& v, Vec<T>& w) {
         if constexpr (pair == 0 && edge) {
-            v = d(0) - d(2) * T(b2);
-            w = d(3) - d(1) * T(a2);
+            v = multiply_add<T>(d(2), broadcast(T(-b2)), d(0));
+            w = multiply_add<T>(d(1), broadcast(T(-a2)), d(3));
         } else if constexpr (pair == 0) {
-            v = (d(0) + d(4)) - d(2) * T(97.0 / 36);
-            w = (d(1) + d(5)) - d(3) * T(97.0 / 36);
+            v = multiply_add<T>(d(2), broadcast(T(-97.0 / 36)), d(0) + d(4));
+            w = multiply_add<T>(d(3), broadcast(T(-97.0 / 36)), d(1) + d(5));
         } else if constexpr (edge) {
-            const Vec<T> even = d(2) * T(-65.0 / 36), odd = d(1) * T(-65.0 / 54);  // a2 - b2, a3 - b
-            v = even + odd;
-            w = even - odd;
+            const Vec<T> even = d(2) * T(-65.0 / 36);  // a2 - b2, a3 - b
+            v = multiply_add<T>(d(1), broadcast(T(-65.0 / 54)), even);
+            w = multiply_add<T>(d(1), broadcast(T(65.0 / 54)), even);
         } else {
             constexpr double p = pair == 1 ? a : b, q = pair == 1 ? b : a, q2 = pair == 1 ? b2 : a2;
-            const Vec<T> even = d(4) - d(2) * T(q2), odd = d(3) * T(p) - d(1) * T(q);  // p q^2 = q
+            const Vec<T> even = multiply_add<T>(d(2), broadcast(T(-q2)), d(4));
+            const Vec<T> odd = multiply_add<T>(d(1), broadcast(T(-q)), d(3) * T(p));  // p q^2 = q
             v = even + odd;
             w = even - odd;
         }
@@ -89,13 +90,13 @@ struct Winograd<4> {
         const Vec<T> sum = in(1) + in(2), difference = in(1) - in(2);
         if constexpr (edge) {
             y[0] = in(0) + sum;
-            y[1] = difference * T(a) + in(5);
+            y[1] = multiply_add<T>(difference, broadcast(T(a)), in(5));
         } else {
             const Vec<T> sum2 = in(3) + in(4), difference2 = in(3) - in(4);
             y[0] = (in(0) + sum) + sum2;
-            y[1] = difference * T(a) + difference2 * T(b);
-            y[2] = sum * T(a2) + sum2 * T(b2);
-            y[3] = difference * T(a3) + (difference2 * T(b3) + in(5));
+            y[1] = multiply_add<T>(difference, broadcast(T(a)), difference2 * T(b));
+            y[2] = multiply_add<T>(sum, broadcast(T(a2)), sum2 * T(b2));
+            y[3] = multiply_add<T>(difference, broadcast(T(a3)), multiply_add<T>(difference2, broadcast(T(b3)), in(5)));
         }
     }
 };
