@@ -181,6 +181,7 @@ POOLS = {
     "max-asymmetric": "max_pool2d n1 c3 ih7 iw6 kh3 kw3 s2 ph0:1 pw1:0 nchw f64 indices",
     "max-large": "max_pool2d n1 c2 ih20 iw21 kh13 kw11 s1 p5 nchw f32",
     "max-global": "max_pool2d n2 c15 ih7 iw7 kh7 kw7 nchw f32 indices",
+    "max-whole-rows-outside": "max_pool2d n1 c1 ih1 iw1 kh2 kw1 s1 ph1 pw0 dh2 dw1 nchw f32 indices",
     "max-1d": "max_pool1d n2 c3 iw35 kw3 s2 p1 nchw f32 indices",
     "max-1d-nhwc": "max_pool1d n2 c35 iw9 kw2 nhwc f64",
     "max-3d": "max_pool3d n1 c3 id5 ih6 iw7 kd2 kh3 kw2 s2 p1 nchw f32 ceil indices",

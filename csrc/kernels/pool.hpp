@@ -264,7 +264,7 @@ class PoolTask {
         const auto out = results(od, oh, channels.begin);
         if (inner == 1) {
             auto v = Op::identity();
-            for (int64_t d = 0; d < depth; ++d)
+            for (int64_t d = 0; d < depth && pixels > 0; ++d)
                 v = Op::combine(v, combined_run<T, Op>(P::row(x, row_at(0, od, d) + row_at(1, oh, 0)), pixels));
             out.put(0, v, first_lanes<T>(1));
         } else {
