@@ -15,6 +15,10 @@ namespace fastconv {
 #define X(table, level) extern const KernelTable table;
 FASTCONV_BUILT_ISAS
 #undef X
+// FASTCONV_BUILT_DOTS is X(table, kernels of bytes) for those that have some.
+#define X(table, dot) extern const DotTable dot;
+FASTCONV_BUILT_DOTS
+#undef X
 
 namespace {
 
@@ -42,6 +46,15 @@ int processor_level() {
     return x86_level(f);
 #else
     return 0;
+#endif
+}
+
+bool processor_has_vnni() {
+#if defined(__x86_64__)
+    uint32_t eax, ebx, ecx, edx;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx >> 11 & 1);
+#else
+    return false;
 #endif
 }
 
@@ -95,6 +108,16 @@ std::vector<const KernelTable*> usable_isas() {
     for (const auto* t : built_isas())
         if (t->name == std::string(wanted)) return usable;  // more than this processor has: it can only lower
     throw std::invalid_argument("FASTCONV_ISA='" + std::string(wanted) + "': expected one of " + names(built_isas()));
+}
+
+const DotTable* dot_kernels([[maybe_unused]] const KernelTable& isa) {
+    static const bool usable = processor_has_vnni();
+    if (!usable) return nullptr;
+#define X(table, dot) \
+    if (&isa == &table) return &dot;
+    FASTCONV_BUILT_DOTS
+#undef X
+    return nullptr;
 }
 
 const KernelTable& current_isa() {

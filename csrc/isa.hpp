@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/args.hpp"
+#include "kernels/dot_args.hpp"
 
 namespace fastconv {
 
@@ -34,6 +35,9 @@ int x86_level(const X86Features&);
 // built, std::runtime_error if this processor can run none.
 std::vector<const KernelTable*> usable_isas();
 std::vector<const KernelTable*> built_isas();
+
+// What this processor has besides the instructions of its level: kernels of bytes that go with an instruction set, or null.
+const DotTable* dot_kernels(const KernelTable&);
 
 const KernelTable& current_isa();
 void set_current_isa(const std::string& name);  // one of usable_isas()

@@ -81,6 +81,20 @@ inline Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
 #endif
 }
 
+#if defined(__AVX512VNNI__)
+// sum[i] + the four products of the bytes of lane i: unsigned ones of a, signed ones of b.
+inline Vec<int32_t> dot_add(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> sum) {
+    return (Vec<int32_t>)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+}
+// Lanes from and to bytes, the first `count` of them.
+inline Vec<int32_t> load_bytes(const uint8_t* p, int count) {
+    return (Vec<int32_t>)_mm512_maskz_cvtepu8_epi32(__mmask16(-1), _mm_maskz_loadu_epi8(__mmask16((1u << count) - 1), p));
+}
+inline void store_bytes(uint8_t* p, Vec<int32_t> v, int count) {
+    _mm512_mask_cvtepi32_storeu_epi8(p, __mmask16((1u << count) - 1), (__m512i)v);
+}
+#endif
+
 // The same vector, in a register: where it has several uses, compilers like to read it from memory for each of them.
 template <class V>
 inline V held(V v) {

@@ -126,6 +126,14 @@ struct MaskedColumns {
     Vec<T> at(int64_t k, int v) const { return load_step<S>(base + offset[k * step] + v * S * lanes<T>, inside[v]); }
 };
 
+// What a value of a row and one of a column come to, lane by lane.
+struct Product {
+    template <class T>
+    static Vec<T> add(Vec<T> a, Vec<T> b, Vec<T> sum) {
+        return multiply_add<T>(a, b, sum);
+    }
+};
+
 template <class T, int M, int V>
 struct Tile {
     Vec<T> sum[M][V];
@@ -168,7 +176,7 @@ struct Tile {
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
     }
-    template <class Rows, class Cols>
+    template <class Of = Product, class Rows, class Cols>
     FASTCONV_INLINE void add(const Rows& a, const Cols& b, int64_t count) {
         for (int64_t k = 0; k < count; ++k) {
             Vec<T> column[V];
@@ -178,7 +186,7 @@ struct Tile {
             for (int m = 0; m < M; ++m) {
                 const Vec<T> scalar = broadcast<T>(a.at(m, k));
 #pragma GCC unroll 8
-                for (int v = 0; v < V; ++v) sum[m][v] = multiply_add<T>(scalar, column[v], sum[m][v]);
+                for (int v = 0; v < V; ++v) sum[m][v] = Of::template add<T>(scalar, column[v], sum[m][v]);
             }
         }
     }

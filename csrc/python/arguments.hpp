@@ -94,6 +94,7 @@ void register_elementwise_gradient(py::module_&);
 void register_filter(py::module_&);
 void register_gradient(py::module_&);
 void register_problem(py::module_&);
+void register_quantized(py::module_&);
 void register_runtime(py::module_&);
 
 }  // namespace fastconv

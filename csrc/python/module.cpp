@@ -16,5 +16,6 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     fastconv::register_elementwise_gradient(m);
     fastconv::register_filter(m);
     fastconv::register_gradient(m);
+    fastconv::register_quantized(m);
     fastconv::register_runtime(m);
 }

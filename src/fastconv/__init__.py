@@ -1,6 +1,6 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
-from . import grad, ndimage, nn, signal
+from . import grad, ndimage, nn, quantized, signal
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
@@ -98,6 +98,7 @@ __all__ = [
     "pad1d",
     "pad2d",
     "pad3d",
+    "quantized",
     "receptive_field",
     "relu",
     "set_instruction_set",

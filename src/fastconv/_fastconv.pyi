@@ -510,3 +510,38 @@ def x86_level(cpuid: Mapping[str, int], xcr0: int, /) -> int: ...
 def build_info() -> _BuildInfo: ...
 def cpu_info() -> _CpuInfo: ...
 def measure_peak(seconds: float, threads: int, /) -> _Peak: ...
+def has_dot() -> bool: ...
+def check_convolution(
+    rank: _Rank,
+    weight_shape: Shape,
+    stride: Axes,
+    padding: Padding,
+    dilation: Axes,
+    groups: SupportsIndex,
+    layout: Layout,
+) -> None: ...
+
+@final
+class DotConv:
+    def __init__(
+        self,
+        rank: _Rank,
+        weight: NDArray[np.int8],
+        stride: Axes,
+        padding: Padding,
+        dilation: Axes,
+        groups: SupportsIndex,
+        layout: Layout,
+    ) -> None: ...
+    def output_shape(self, input_shape: Shape) -> tuple[int, ...]: ...
+    def run(
+        self,
+        x: NDArray[np.int8] | NDArray[np.uint8],
+        zero_point: int,
+        start: NDArray[np.int32] | None,
+        scale: NDArray[np.float32] | None,
+        zero: int,
+        low: int,
+        high: int,
+        y: NDArray[Any],
+    ) -> None: ...
