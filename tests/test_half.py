@@ -55,8 +55,9 @@ def assert_same(actual: Array, expected: Array, what: str = "") -> None:
     """Fail unless all bits are the same; of NaNs, that they are."""
     assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), what
     assert actual.dtype.isnative
-    nan = np.isnan(expected)
-    np.testing.assert_array_equal(np.isnan(actual), nan, err_msg=what)
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        nan = np.isnan(expected)
+        np.testing.assert_array_equal(np.isnan(actual), nan, err_msg=what)
     bits = (np.where(nan, 0, np.ascontiguousarray(a).view(np.uint16)) for a in (actual, expected))
     np.testing.assert_array_equal(*bits, err_msg=what)
 
@@ -75,7 +76,8 @@ def test_every_pattern_stays(isa: str, half: np.dtype[Any]) -> None:
     assert_same(fastconv.pad1d(x.reshape(1, 1, -1), 0).reshape(-1), x)
     for count in [*range(1, 40), 65535]:
         assert_same(fastconv.pad1d(x[-count:].reshape(1, 1, -1), 0).reshape(-1), x[-count:])
-    assert_same(fastconv.relu(x[x > 0]), x[x > 0])
+    positive = x[1 : np.flatnonzero(x == np.inf)[0] + 1]
+    assert_same(fastconv.relu(positive), positive)
 
 
 def test_rounding(isa: str, half: np.dtype[Any]) -> None:
@@ -103,16 +105,18 @@ def test_overflow(isa: str, half: np.dtype[Any]) -> None:
     x[0, :, 1] *= -1
     y = fastconv.conv1d(x, np.ones((1, 2, 1), half))
     np.testing.assert_array_equal(y.astype(np.float32), [[[np.inf, -np.inf, np.inf]]])
-    # In between float32 is wider: what comes back into range is exact.
-    y = fastconv.conv1d(x, np.array([[[1.5], [-0.5]]]).astype(half))
-    assert_same(y, x[:, :1])
+    # What comes back into range, before it is rounded, is not.
+    y = fastconv.conv1d(
+        x[:, :, :2], np.array([[[0.75], [0.5]]]).astype(half), np.array([-largest / 4]).astype(half)
+    )
+    assert_same(y[..., :1], x[:, :1, :1])
 
 
 def test_nan_and_infinities(isa: str, half: np.dtype[Any]) -> None:
     """They come out where they go in."""
-    x = np.array([[[0, np.nan, 1, np.inf, -np.inf, -0.0]]]).astype(half)
-    assert_same(fastconv.conv1d(x, np.ones((1, 1, 1), half)), np.abs(x) * np.sign(x))
-    assert_same(fastconv.max_pool1d(x, 2), np.array([[[np.nan, np.inf, 0]]]).astype(half))
+    x = np.array([[[0, np.nan, 1, np.inf, -np.inf, -2]]]).astype(half)
+    assert_same(fastconv.conv1d(x, np.ones((1, 1, 1), half)), x)
+    assert_same(fastconv.max_pool1d(x, 2), np.array([[[np.nan, np.inf, -2]]]).astype(half))
 
 
 # ---------------------------------------------------------------- convolutions and pooling
@@ -260,8 +264,6 @@ VIEWS: dict[str, Callable[[Array], Array]] = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_views(half: np.dtype[Any], view: str) -> None:
     """Any strides, byte order and alignment, read-only too; the result is native, the input as it was."""
-    if "swapped" in view and half != np.float16:
-        pytest.skip("arrays of bfloat16 in the other byte order are no bfloat16 to ml_dtypes")
     x, w, b = draw(half, 2, 3, 9, 10), draw(half, 5, 3, 3, 3), draw(half, 5)
     expected = fastconv.conv2d(x, w, b)
     seen = [VIEWS[view](a) for a in (x, w, b)]
@@ -397,7 +399,7 @@ def test_bench(half: np.dtype[Any]) -> None:
     assert {row.status for row in report.rows} == {"ok"}, [row.note for row in report.rows]
     assert all(row.baselines for row in report.rows)
     try:
-        assert fastconv.autotune(problems["conv"], seconds=0.01).times
+        assert fastconv.autotune(problems["conv"], seconds=0.01).seconds
     finally:
         fastconv.forget_tuning()
 

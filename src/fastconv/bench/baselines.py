@@ -45,6 +45,7 @@ def baselines(problem: Problem) -> dict[str, Baseline]:
     >>> list(baselines(fastconv.Problem("max_pool2d n1 c3 ih8 iw8 kh2 kw2 s2 p0 nchw f32")))
     ['windows', 'slices']
     """
+    known: dict[str, Baseline]
     if "pool" in problem.op:
         known = {} if problem.return_indices else {"windows": pool_windows, "slices": pool_slices}
     elif problem.activation not in _ACTIVATIONS:
@@ -64,8 +65,8 @@ def _in_float32(function: Baseline) -> Baseline:
     def rounded(problem: Problem, x: Array, weight: Array | None, bias: Array | None) -> Array:
         if x.dtype.itemsize > 2:
             return function(problem, x, weight, bias)
-        wide = [None if a is None else a.astype(np.float32) for a in (x, weight, bias)]
-        return function(problem, wide[0], *wide[1:]).astype(x.dtype)
+        weight, bias = (None if a is None else a.astype(np.float32) for a in (weight, bias))
+        return function(problem, x.astype(np.float32), weight, bias).astype(x.dtype)
 
     return rounded
 
