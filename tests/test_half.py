@@ -15,6 +15,7 @@ import fastconv
 from fastconv import Problem, bench, grad
 
 from . import conv_gradients
+from .guarded import guarded, guarded_copy
 from .oracle import Oracle, assert_within
 from .problems import CODES, CONVOLUTIONS, POOLS, Arrays, arguments, arrays, call
 from .reference import Array
@@ -272,6 +273,16 @@ def test_views(half: np.dtype[Any], view: str) -> None:
     assert_same(fastconv.conv2d(*seen), expected)
     assert_same(fastconv.Conv2d(*seen[1:])(seen[0]), expected)
     np.testing.assert_array_equal(seen[0].astype(np.float32), x.astype(np.float32))
+
+
+@pytest.mark.parametrize("flush", ["start", "end"])
+def test_nothing_outside_is_touched(isa: str, half: np.dtype[Any], flush: str) -> None:
+    """Arrays of any length beside pages without access."""
+    for count in range(1, 70):
+        x = draw(half, count)
+        out = guarded((count,), half, flush)
+        fastconv.relu(guarded_copy(x, flush), out=out)
+        assert_same(out, fastconv.relu(x))
 
 
 def test_out(half: np.dtype[Any]) -> None:

@@ -58,7 +58,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, out: FloatArray | 
     x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     negative_slope : float
-        Slope below zero, rounded to the dtype of `x`.
+        Slope below zero, rounded to the type computed in.
     out : ndarray, optional
         As in `relu`.
 
