@@ -150,7 +150,7 @@ AxisTiles axis_tiles(const Problem& p, size_t axis, int64_t m) {
 }
 
 double winograd_weight_bytes(const Problem& p, int64_t m) {
-    return double(p.oc) * group_in(p) * double((m + 2) * (m + 2) * p.element_size());
+    return double(p.oc) * group_in(p) * double((m + 2) * (m + 2) * p.computed_size());
 }
 
 double winograd(const Problem& p, const TileShape& s, int64_t m) {
@@ -173,7 +173,8 @@ double winograd(const Problem& p, const TileShape& s, int64_t m) {
 // Tiles in lanes: see winograd_pixel_lanes.hpp.
 double winograd_pixel_lanes(const Problem& p, const TileShape& s) {
     const double rows = axis_tiles(p, 1, 4).all, vectors = ceiling(axis_tiles(p, 2, 4).all, s.lanes), positions = 36;
-    const double far = images(p) * group_out(p) * pixels(p) * double(p.element_size()) > near_output ? winograd_lane_far : 0;
+    const double far =
+        images(p) * group_out(p) * pixels(p) * double(p.computed_size()) > near_output ? winograd_lane_far : 0;
     const double output = (positions * group_in(p) * winograd_lane_product + winograd_lane_output) *
                               (vectors == 1 ? winograd_lane_single : 1) +
                           far;
@@ -227,7 +228,7 @@ TileShape shape_of(const KernelTable& isa) {
     return {double(k.lanes), k.rows, k.tile_vectors, double(kernels_of<T>(*isa.depthwise).rows)};
 }
 TileShape shape_of(const Problem& p, const KernelTable& isa) {
-    return p.dtype == DType::f32 ? shape_of<float>(isa) : shape_of<double>(isa);
+    return computed_in(p.dtype) == DType::f32 ? shape_of<float>(isa) : shape_of<double>(isa);
 }
 
 double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {

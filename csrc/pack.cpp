@@ -58,8 +58,8 @@ ProductPlaces product_places(const Problem& p, const ProductOrder& order, const 
 }
 
 double largest(DType dtype, const KernelTable& isa, const void* weights, int64_t size) {
-    return dtype == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), size))
-                               : isa.f64.largest(static_cast<const double*>(weights), size);
+    return computed_in(dtype) == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), size))
+                                            : isa.f64.largest(static_cast<const double*>(weights), size);
 }
 
 bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }

@@ -282,7 +282,7 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
 Problem part_of(const Problem& p) {
     Problem q = with_border_drawn(p);
     if (q.input == p.input || q.n == 0) return q;
-    const int64_t image = std::max<int64_t>(q.ic * q.input_pixels() * q.element_size(), 1);
+    const int64_t image = std::max<int64_t>(q.ic * q.input_pixels() * q.computed_size(), 1);
     q.n = std::clamp<int64_t>(bordered_bytes / image, 1, p.n);
     while (p.n % q.n != 0) --q.n;
     return q;
@@ -296,7 +296,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
     const Problem& p = problem_;
     if (p.input != asked.input) {
         parts_ = p.n > 0 ? asked.n / p.n : 1;
-        part_bytes_ = p.n * asked.ic * asked.input_pixels() * asked.element_size();
+        part_bytes_ = p.n * asked.ic * asked.input_pixels() * asked.computed_size();
         border_ = std::make_unique<const Border>(asked, isa, threads);
     }
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
@@ -333,10 +333,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
                              {"reduction_block", a.reduction_block}};
         if (border_) summary_.blocking.push_back({"images", p.n});
     };
-    if (p.dtype == DType::f32)
-        plan(args_.emplace<ConvArgs<float>>());
-    else
-        plan(args_.emplace<ConvArgs<double>>());
+    with_type(p.dtype, [&]<class T>(T) { plan(args_.emplace<ConvArgs<T>>()); });
 }
 
 bool ConvPlan::dense() const {
@@ -428,8 +425,8 @@ template <class F>
 void ConvPlan::each_part(const void* x, void* y, const F& f) const {
     if (!border_ || summary_.tasks == 0) return f(x, y);
     const Problem& p = problem_;
-    const Workspace images(p.n * p.ic * p.input_pixels() * p.element_size());
-    const int64_t y_bytes = p.n * p.oc * p.output_pixels() * p.element_size();
+    const Workspace images(p.n * p.ic * p.input_pixels() * p.computed_size());
+    const int64_t y_bytes = p.n * p.oc * p.output_pixels() * p.computed_size();
     for (int64_t i = 0; i < parts_; ++i) {
         border_->pad(p.n, static_cast<const char*>(x) + i * part_bytes_, images.data());
         f(images.data(), static_cast<char*>(y) + i * y_bytes);
@@ -457,7 +454,7 @@ std::vector<ConvPlan::Stage> ConvPlan::stages() const {
     if (!is_winograd(format_.algorithm)) return {{"convolution", parts * p.operations(), "FLOP"}};
     const auto [repeated, fused] =
         std::visit([](const auto& a) { return std::pair(a.channel_blocks, a.pixel_lanes); }, args_);
-    const double positions = winograd_positions(p, format_.algorithm, !fused), element = double(p.element_size());
+    const double positions = winograd_positions(p, format_.algorithm, !fused), element = double(p.computed_size());
     const double in = double(p.n * p.ic) * double(p.input[1] * p.input[2]), out = double(p.n * p.oc * p.output_pixels());
     const Stage input{"input transform", parts * double(repeated) * element * (in + positions * double(p.ic)), "B"};
     const double products = parts * 2 * positions * double(p.ic / p.groups * p.oc);

@@ -104,15 +104,12 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
             const PoolTable& t = tables_[i];
             a.axis[i] = {t.first.data(), t.taps.data(), t.divisor.data(), t.dilation, t.stride, t.before, t.window};
         }
-        summary_.threads = worthwhile_threads(p.bytes(), threads);
+        summary_.threads = worthwhile_threads(p.computed_bytes(), threads);
         if (p.output_pixels() && p.ic && p.n) arrange(p, a);
         summary_.threads = int(std::clamp<int64_t>(summary_.threads, 1, std::max<int64_t>(summary_.tasks, 1)));
         summary_.tile = tile_text(1, "row", kernels_of<T>(isa).lanes, a.channels_first ? "pixels" : "channels");
     };
-    if (p.dtype == DType::f32)
-        plan(args_.emplace<PoolArgs<float>>());
-    else
-        plan(args_.emplace<PoolArgs<double>>());
+    with_type(p.dtype, [&]<class T>(T) { plan(args_.emplace<PoolArgs<T>>()); });
 }
 
 template <class T>

@@ -82,7 +82,14 @@ std::string to_string(const Shape& shape) {
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-const char* to_string(DType t) { return t == DType::f32 ? "float32" : "float64"; }
+const char* to_string(DType t) {
+    switch (t) {
+        case DType::f32: return "float32";
+        case DType::f64: return "float64";
+        case DType::f16: return "float16";
+        default: return "bfloat16";
+    }
+}
 
 Shape Problem::input_shape() const { return with_channels(*this, ic, input); }
 Shape Problem::output_shape() const { return with_channels(*this, oc, output); }
@@ -104,11 +111,20 @@ double Problem::operations() const {
     return op == Op::conv ? 2 * windows * double(ic / groups) : windows;
 }
 
-double Problem::bytes() const {
-    double elements = double(n) * (double(ic) * double(input_pixels()) + double(oc) * double(output_pixels()));
-    if (op == Op::conv) elements += double(oc) * double(ic / groups) * double(taps()) + (bias ? double(oc) : 0);
-    return elements * double(element_size()) + (indices ? 8.0 * double(n) * double(oc) * double(output_pixels()) : 0);
+namespace {
+
+double bytes_of(const Problem& p, int64_t element_size) {
+    const double outputs = double(p.n) * double(p.oc) * double(p.output_pixels());
+    double elements = double(p.n) * double(p.ic) * double(p.input_pixels()) + outputs;
+    if (p.op == Op::conv)
+        elements += double(p.oc) * double(p.ic / p.groups) * double(p.taps()) + (p.bias ? double(p.oc) : 0);
+    return elements * double(element_size) + (p.indices ? 8 * outputs : 0);
 }
+
+}  // namespace
+
+double Problem::bytes() const { return bytes_of(*this, element_size()); }
+double Problem::computed_bytes() const { return bytes_of(*this, computed_size()); }
 
 void pad_same(Problem& p) {
     check_positive(p, p.stride, "stride");
@@ -147,7 +163,7 @@ void check_boundary(const Problem& p) {
         fail("padding=" + padding_text(p) + ": expected " + expected + " the input's extents " +
              to_string(used(p, p.input)) + " with padding_mode='" + to_string(p.boundary) + "'");
     }
-    if (!addressable(with_border_drawn(p).input_shape(), p.element_size())) throw Overflow{"padding"};
+    if (!addressable(with_border_drawn(p).input_shape(), p.computed_size())) throw Overflow{"padding"};
 }
 
 // The extent of the output along one axis.
@@ -180,9 +196,9 @@ void complete(Problem& p) {
             p.output[i] = output_extent(p, i, window);
         }
         check_boundary(p);
-        if (!addressable(p.input_shape(), p.element_size())) throw Overflow{"input"};
-        if (conv && !addressable(p.weight_shape(), p.element_size())) throw Overflow{"weight"};
-        if (!addressable(p.output_shape(), p.indices ? 8 : p.element_size()))
+        if (!addressable(p.input_shape(), p.computed_size())) throw Overflow{"input"};
+        if (conv && !addressable(p.weight_shape(), p.computed_size())) throw Overflow{"weight"};
+        if (!addressable(p.output_shape(), p.indices ? 8 : p.computed_size()))
             fail((p.padded() ? "padding=" + padding_text(p) : std::string("input and ") + window) +
                  ": the output would have shape " + to_string(p.output_shape()) +
                  ", expected a size that fits into 64 bits");

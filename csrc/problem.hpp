@@ -56,7 +56,20 @@ class Shape {
 
 enum class Op { conv, max_pool, avg_pool };
 enum class Layout { channels_first, channels_last };
-enum class DType { f32, f64 };
+enum class DType { f32, f64, f16, bf16 };
+
+// Half-sized floats are stored as such and computed with as floats.
+inline DType computed_in(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
+inline bool is_half(DType t) { return t == DType::f16 || t == DType::bf16; }
+
+// f(T()) for the type T that arrays of this type are computed in.
+template <class F>
+void with_type(DType t, const F& f) {
+    if (computed_in(t) == DType::f32)
+        f(float());
+    else
+        f(double());
+}
 
 struct ActivationSpec {
     Activation kind = Activation::none;
@@ -71,7 +84,7 @@ struct Problem {
     Axes input{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1}, before{}, after{};
     Axes output{1, 1, 1};  // derived by complete()
     Layout layout = Layout::channels_first;
-    DType dtype = DType::f32;
+    DType dtype = DType::f32;  // of the arrays
 
     Boundary boundary = Boundary::constant;  // what padding shows, constant being zeros
 
@@ -86,14 +99,16 @@ struct Problem {
     int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
     int64_t input_pixels() const { return input[0] * input[1] * input[2]; }
     int64_t output_pixels() const { return output[0] * output[1] * output[2]; }
-    int64_t element_size() const { return dtype == DType::f32 ? 4 : 8; }
+    int64_t element_size() const { return is_half(dtype) ? 2 : computed_size(); }  // of the arrays
+    int64_t computed_size() const { return computed_in(dtype) == DType::f32 ? 4 : 8; }
     bool padded() const { return before != Axes{} || after != Axes{}; }
 
     Shape input_shape() const;
     Shape weight_shape() const;
     Shape output_shape() const;
-    double operations() const;  // two for each product of the definition, one for each element of a pooling window
-    double bytes() const;       // every array read or written once
+    double operations() const;      // two for each product of the definition, one for each element of a pooling window
+    double bytes() const;           // every array read or written once
+    double computed_bytes() const;  // the same in the type computed in
 };
 
 // Padding so that output = ceil(input / stride), what is odd going behind, as TensorFlow's SAME.

@@ -1,8 +1,10 @@
 // The problem string, printed and parsed: the only place that knows its grammar.
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 
 #include "problem.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 [[noreturn]] void fail(const std::string& message) { throw std::invalid_argument(message); }
 
 constexpr const char* op_names[] = {"conv", "max_pool", "avg_pool"};
+constexpr std::string_view type_names[] = {"f32", "f64", "f16", "bf16"};  // in the order of DType
 constexpr char axis_letters[] = {'d', 'h', 'w'};
 
 struct NamedActivation {
@@ -130,8 +133,9 @@ class Parser {
         const bool conv = p_.op == Op::conv;
         if (word == "nchw" || word == "nhwc")
             p_.layout = word == "nchw" ? Layout::channels_first : Layout::channels_last;
-        else if (word == "f32" || word == "f64")
-            p_.dtype = word == "f32" ? DType::f32 : DType::f64;
+        else if (const auto* type = std::find(std::begin(type_names), std::end(type_names), word);
+                 type != std::end(type_names))
+            p_.dtype = DType(type - type_names);
         else if (word == "psame")
             same_ = true;
         else if (conv && word == "bias")
@@ -270,7 +274,7 @@ std::string to_string(const Problem& p) {
     print_axes(text, p, 'd', p.dilation, false, 1);
     if (p.groups != 1) text += " g" + std::to_string(p.groups);
     text += p.layout == Layout::channels_first ? " nchw" : " nhwc";
-    text += p.dtype == DType::f32 ? " f32" : " f64";
+    text += " " + std::string(type_names[int(p.dtype)]);
     if (p.boundary != Boundary::constant) text += " " + to_string(p.boundary);
     if (p.ceil_mode) text += " ceil";
     if (!p.count_include_pad) text += " nopad";

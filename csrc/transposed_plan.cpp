@@ -211,13 +211,9 @@ void TransposedPlan::run(const T* y, const T* weights, const T* bias, T* x) cons
 }
 
 void TransposedPlan::run(const void* y, const void* weights, const void* bias, void* x) const {
-    const auto as = [&]<class T>(T) {
+    with_type(problem_.dtype, [&]<class T>(T) {
         run(static_cast<const T*>(y), static_cast<const T*>(weights), static_cast<const T*>(bias), static_cast<T*>(x));
-    };
-    if (problem_.dtype == DType::f32)
-        as(float());
-    else
-        as(double());
+    });
 }
 
 }  // namespace fastconv

@@ -83,10 +83,7 @@ WeightGradientPlan::WeightGradientPlan(const Problem& p, const KernelTable& isa,
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, available));
         args_ = a;
     };
-    if (p.dtype == DType::f32)
-        plan(arguments<float>(finite));
-    else
-        plan(arguments<double>(finite));
+    with_type(p.dtype, [&]<class T>(T) { plan(arguments<T>(finite)); });
 }
 
 template <class T>

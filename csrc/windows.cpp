@@ -11,11 +11,6 @@ constexpr int64_t elements_per_task = 1 << 16;
 constexpr double bytes_per_task = 64 << 20;  // at most, so that a call can be interrupted
 constexpr double bytes_per_power = 100;      // a power takes as long as so many bytes
 
-template <class F>
-void with_type(DType t, const F& f) {
-    t == DType::f32 ? f(float{}) : f(double{});
-}
-
 Plane plane_of(const Problem& p, const Axes& size) {
     return {{size[0], size[1], size[2]}, p.layout == Layout::channels_first ? 1 : p.ic};
 }
@@ -58,7 +53,7 @@ void run_average_gradient(const Problem& p, const std::array<PoolTable, 3>& wind
     const int64_t elements = p.n * p.ic * p.input_pixels();
     if (elements == 0) return;
     if (p.output_pixels() == 0) {
-        std::memset(to, 0, size_t(elements * p.element_size()));
+        std::memset(to, 0, size_t(elements * p.computed_size()));
         return;
     }
     const std::array<Covering, 3> covering{Covering(windows[0], p.input[0]), Covering(windows[1], p.input[1]),
@@ -75,7 +70,7 @@ void run_average_gradient(const Problem& p, const std::array<PoolTable, 3>& wind
             a.covered_by[i] = {covering[i].first.data(), covering[i].count.data()};
         }
         a.fixed_divisor = p.divisor_override;
-        Division division(planes_of(p), a.inputs.rows(), p.bytes());
+        Division division(planes_of(p), a.inputs.rows(), p.computed_bytes());
         a.row_blocks = division.blocks;
         const WindowKernels<T>& k = kernels_of<T>(*current_isa().windows);
         division.summary.workspace_bytes = k.average_gradient_workspace(a);
@@ -167,7 +162,7 @@ ColumnArgs<T> column_arguments(const Problem& p, const void* from, void* to) {
 }
 
 double column_bytes(const Problem& p) {
-    return double(p.element_size()) * double(p.n) * double(p.ic) *
+    return double(p.computed_size()) * double(p.n) * double(p.ic) *
            (double(p.taps()) * double(p.output_pixels()) + double(p.input_pixels()));
 }
 

@@ -67,7 +67,7 @@ def integers(operator: str, name: str, axes: int, least: int) -> list[Row]:
 
 def kinds(operator: str, name: str, *shape: int) -> list[Row]:
     """Arrays of dtypes that no kernel has, and things that are no arrays."""
-    types = ["int32", "uint8", "bool", "float16", "complex64", "longdouble", "datetime64[s]"]
+    types = ["int32", "uint8", "bool", "complex64", "longdouble", "datetime64[s]"]
     found: list[Row] = []
     for dtype in types:
         array = np.zeros(shape, dtype)

@@ -22,7 +22,7 @@ from .reference import Array
 __all__ = ["CONVOLUTIONS", "LAYERS", "POOLS", "Arrays", "arguments", "arrays", "call", "parameters"]
 
 # How problem strings write a dtype.
-CODES = {"float32": "f32", "float64": "f64"}
+CODES = {"float32": "f32", "float64": "f64", "float16": "f16", "bfloat16": "bf16"}
 
 CONVOLUTIONS = {
     "one-number": "conv2d n1 ic1 ih1 iw1 oc1 kh1 kw1 s1 p0 nchw f32",

@@ -310,6 +310,72 @@ inline V larger(V a, V b) {
     return a > b ? a : b;
 }
 
+// As many half-sized floats as a vector has floats: IEEE's of 16 bits, or bfloat16, the upper half of a float.
+struct Halves {
+    typedef uint16_t type __attribute__((vector_size(vector_bytes / 2)));
+    typedef uint16_t unaligned __attribute__((vector_size(vector_bytes / 2), aligned(alignof(uint16_t)), may_alias));
+};
+inline Halves::type load_halves(const uint16_t* p) { return *reinterpret_cast<const Halves::unaligned*>(p); }
+inline void store_halves(uint16_t* p, Halves::type h) { *reinterpret_cast<Halves::unaligned*>(p) = h; }
+
+// To floats, exactly, and back, to the nearest, ties to even. The integers below do what instructions do elsewhere, to the
+// bit: a NaN keeps its sign and the upper bits that fit, and is quiet.
+inline Vec<float> widen_f16(Halves::type h) {
+#if defined(__AVX512F__)
+    return (Vec<float>)_mm512_maskz_cvtph_ps(__mmask16(-1), (__m256i)h);
+#elif defined(__AVX2__)
+    return (Vec<float>)_mm256_cvtph_ps((__m128i)h);
+#elif defined(__aarch64__)
+    return (Vec<float>)vcvt_f32_f16((float16x4_t)h);
+#else
+    using Ints = BitsVec<float>;
+    constexpr int32_t rebias = 112 << 23,
+                      smallest = 113 << 23;  // between the exponents' zeros; 2^-14, the least normal half
+    const Ints bits = __builtin_convertvector(h, Ints), m = (bits & 0x7fff) << 13;
+    const Ints normal = m + rebias, not_finite = normal + rebias;
+    const Ints special = m > (0x7c00 << 13) ? not_finite | 0x00400000 : not_finite;
+    const Vec<float> least = reinterpret_cast<Vec<float>>(Ints{} + smallest);
+    const Ints subnormal = reinterpret_cast<Ints>(reinterpret_cast<Vec<float>>(m + smallest) - least);
+    const Ints value = m < (0x0400 << 13) ? subnormal : m >= (0x7c00 << 13) ? special : normal;
+    return reinterpret_cast<Vec<float>>(value | (bits & 0x8000) << 16);
+#endif
+}
+
+inline Halves::type narrow_f16(Vec<float> v) {
+#if defined(__AVX512F__)
+    return (Halves::type)_mm512_maskz_cvtps_ph(__mmask16(-1), (__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__)
+    return (Halves::type)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+    return (Halves::type)vcvt_f16_f32((float32x4_t)v);
+#else
+    using Ints = BitsVec<float>;
+    constexpr int32_t rebias = 112 << 23, smallest = 113 << 23, infinity = 0x7f800000;
+    constexpr int32_t overflow = 0x47800000;  // 2^16; what rounds up to it becomes infinity by a carry
+    const Ints m = magnitude<float>(v), sign = (reinterpret_cast<Ints>(v) >> 16) & 0x8000;
+    const Ints normal = (m - rebias + 0xfff + ((m >> 13) & 1)) >> 13;
+    // The last place of a half is that of the least subnormal, so that the sum rounds there.
+    const Vec<float> half = broadcast(0.5f);
+    const Ints subnormal = reinterpret_cast<Ints>(reinterpret_cast<Vec<float>>(m) + half) - reinterpret_cast<Ints>(half);
+    const Ints nan = 0x7e00 | ((m >> 13) & 0x3ff);
+    const Ints infinite = Ints{} + 0x7c00;
+    const Ints value = m < smallest ? subnormal : m > infinity ? nan : m >= overflow ? infinite : normal;
+    return __builtin_convertvector(value | sign, Halves::type);
+#endif
+}
+
+inline Vec<float> widen_bf16(Halves::type h) {
+    return reinterpret_cast<Vec<float>>(__builtin_convertvector(h, BitsVec<float>) << 16);
+}
+
+inline Halves::type narrow_bf16(Vec<float> v) {
+    using Ints = BitsVec<float>;
+    constexpr int32_t infinity = 0x7f800000;
+    const Ints bits = reinterpret_cast<Ints>(v), sign = (bits >> 16) & 0x8000, m = magnitude<float>(v);
+    const Ints rounded = (m + 0x7fff + ((m >> 16) & 1)) >> 16, nan = (m >> 16) | 0x40;
+    return __builtin_convertvector((m > infinity ? nan : rounded) | sign, Halves::type);
+}
+
 // 0, 1, 2, ...
 template <class T>
 inline Vec<T> lane_numbers() {

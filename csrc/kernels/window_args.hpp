@@ -96,11 +96,18 @@ struct WindowKernels {
     void (*multiply_by_power)(const T* x, T* y, int64_t count, double exponent);
 };
 
+// Half-sized floats, to floats and back; see simd.hpp.
+struct HalfKernels {
+    void (*widen)(const uint16_t* from, int64_t count, float* to);
+    void (*narrow)(const float* from, int64_t count, uint16_t* to);
+};
+
 struct WindowTable {
     WindowKernels<float> f32;
     WindowKernels<double> f64;
     // The first of the indices that is not within low <= i < high, or `count`.
     int64_t (*first_outside)(const int64_t* indices, int64_t count, int64_t low, int64_t high);
+    HalfKernels f16, bf16;
 };
 
 }  // namespace fastconv

@@ -1,6 +1,8 @@
-// What moves elements between images and windows, for one instruction set: a unit of its own, as table.cpp is.
+// What moves elements between images and windows, and into floats, for one instruction set: a unit of its own, as table.cpp
+// is.
 #include "border.hpp"
 #include "columns.hpp"
+#include "half.hpp"
 #include "indexed.hpp"
 #include "pool_gradient.hpp"
 #include "power.hpp"
@@ -30,6 +32,10 @@ constexpr WindowKernels<T> window_kernels() {
 }  // namespace
 
 extern const WindowTable FASTCONV_WINDOWS;
-const WindowTable FASTCONV_WINDOWS = {window_kernels<float>(), window_kernels<double>(), first_outside};
+const WindowTable FASTCONV_WINDOWS = {window_kernels<float>(),
+                                      window_kernels<double>(),
+                                      first_outside,
+                                      {widen_run<widen_f16>, narrow_run<narrow_f16>},
+                                      {widen_run<widen_bf16>, narrow_run<narrow_bf16>}};
 
 }  // namespace fastconv

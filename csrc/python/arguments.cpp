@@ -1,14 +1,18 @@
 #include "arguments.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <stdexcept>
 
+#include "../half.hpp"
 #include "../parallel.hpp"
 
 namespace fastconv {
 namespace {
+
+constexpr const char* known_types = "float32, float64, float16 or bfloat16";
 
 constexpr int required_flags = int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
 
@@ -235,7 +239,7 @@ py::array array_of(py::handle value, const char* name) {
         return py::module_::import("numpy").attr("asarray")(value).cast<py::array>();
     } catch (const py::error_already_set& e) {
         if (e.matches(PyExc_KeyboardInterrupt) || e.matches(PyExc_MemoryError)) throw;
-        type_error(name, value, "an array of float32 or float64");
+        type_error(name, value, std::string("an array of ") + known_types);
     }
 }
 
@@ -245,6 +249,7 @@ const auto& descriptor(const py::array& a) {
     return *py::detail::array_descriptor_proxy(py::detail::array_proxy(a.ptr())->descr);
 }
 
+// Of float32 and float64; half-sized floats are never native.
 int type_number(DType t) { return t == DType::f32 ? py::detail::npy_api::NPY_FLOAT_ : py::detail::npy_api::NPY_DOUBLE_; }
 
 bool is_native(const py::array& a, DType t) {
@@ -253,15 +258,37 @@ bool is_native(const py::array& a, DType t) {
 
 bool is_plain(const py::array& a) { return (a.flags() & required_flags) == required_flags; }
 
+py::dtype numpy_dtype(DType t) { return py::dtype(type_number(t)); }
+
+// A type with another number than float32 and float64. bfloat16 is a package's own, which may never be imported: it is known
+// by its name, which is asked for once, since its number stays.
+std::optional<DType> other_type(const py::array& a) {
+    constexpr int half = 23, first_of_packages = 256;  // NumPy's NPY_HALF, NPY_USERDEF
+    static std::atomic<int> bfloat16{-1};
+    const int number = descriptor(a).type_num;
+    if (number == half) return DType::f16;
+    if (number == bfloat16.load(std::memory_order_relaxed)) return DType::bf16;
+    const py::dtype t = a.dtype();
+    if (t.kind() == 'f' && t.itemsize() == 8) return DType::f64;  // a long double of a platform where it is no longer
+    if (number < first_of_packages || t.kind() != 'V' || t.itemsize() != 2 ||
+        py::str(t.attr("name")).cast<std::string>() != "bfloat16")
+        return std::nullopt;
+    bfloat16.store(number, std::memory_order_relaxed);
+    return DType::bf16;
+}
+
+py::dtype native_dtype(const py::array& a) {
+    return descriptor(a).byteorder == '=' ? a.dtype() : a.dtype().attr("newbyteorder")("=").cast<py::dtype>();
+}
+
 }  // namespace
 
 DType dtype_of(const py::array& a, const char* name) {
     for (const DType t : {DType::f32, DType::f64})
         if (descriptor(a).type_num == type_number(t)) return t;
-    const py::dtype t = a.dtype();
-    if (t.kind() == 'f' && t.itemsize() == 8) return DType::f64;  // a long double of a platform where it is no longer
-    throw py::type_error(std::string(name) + ": dtype " + py::str(t).cast<std::string>() +
-                         " is not supported, expected float32 or float64");
+    if (const auto t = other_type(a)) return *t;
+    throw py::type_error(std::string(name) + ": dtype " + py::str(a.dtype()).cast<std::string>() +
+                         " is not supported, expected " + known_types);
 }
 
 void check_dtype(const py::array& a, const char* name, DType expected, const char* same_as) {
@@ -272,13 +299,24 @@ void check_dtype(const py::array& a, const char* name, DType expected, const cha
 
 Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
 
+py::array contiguous(const py::array& a, DType t) {
+    if (descriptor(a).byteorder == '=' && is_plain(a)) return a;
+    const auto& numpy = py::detail::npy_api::get();
+    constexpr int flags = required_flags | py::detail::npy_api::NPY_ARRAY_ENSUREARRAY_;
+    const py::dtype type = is_half(t) ? native_dtype(a) : numpy_dtype(t);
+    PyObject* copy = numpy.PyArray_FromAny_(a.ptr(), py::object(type).release().ptr(), 0, 0, flags, nullptr);
+    if (!copy) throw py::error_already_set();
+    return py::reinterpret_steal<py::array>(copy);
+}
+
 py::array native(const py::array& a, DType t) {
     if (is_native(a, t) && is_plain(a)) return a;
-    constexpr int flags = required_flags | int(py::array::forcecast);
-    py::array result =
-        t == DType::f32 ? py::array(py::array_t<float, flags>::ensure(a)) : py::array(py::array_t<double, flags>::ensure(a));
-    if (!result) throw py::error_already_set();
-    return result;
+    py::array own = contiguous(a, t);
+    if (!is_half(t)) return own;
+    py::array wide = new_array(shape_of(own), numpy_dtype(DType::f32));
+    auto* to = static_cast<float*>(wide.mutable_data());
+    compute(double(own.size()), [&] { widen(t, own.data(), own.size(), to); });
+    return wide;
 }
 
 bool apply_input_shape(Problem& p, const Shape& input, const char* name) {
@@ -311,8 +349,6 @@ py::tuple to_tuple(const Shape& s) {
     for (size_t i = 0; i < s.size(); ++i) t[i] = s[i];
     return t;
 }
-
-py::dtype numpy_dtype(DType t) { return py::dtype(type_number(t)); }
 
 py::array new_array(const Shape& shape, py::dtype dtype) {
     Py_intptr_t extents[Shape::most];
@@ -348,14 +384,20 @@ void check_shape(const py::array& a, const char* name, const Shape& expected, co
                               " for " + of + "=" + py::repr(value).cast<std::string>());
 }
 
+namespace {
+
+std::string type_text(const py::dtype& t) {
+    return (t.kind() == 'V' ? py::str(t) : t.attr("str").cast<py::str>()).cast<std::string>();
+}
+
 py::array output_array(py::handle out, const Shape& shape, DType dtype, std::initializer_list<Input> inputs) {
-    if (out.is_none()) return new_array(shape, numpy_dtype(dtype));
+    const auto type = [&] { return is_half(dtype) ? native_dtype(*inputs.begin()->array) : numpy_dtype(dtype); };
+    if (out.is_none()) return new_array(shape, type());
     if (!py::isinstance<py::array>(out)) type_error("out", out, "an ndarray or None");
     const auto a = py::reinterpret_borrow<py::array>(out);
     const std::string name = "out: ";
-    if (!is_native(a, dtype) && !a.dtype().equal(numpy_dtype(dtype)))
-        throw py::type_error(name + "dtype " + py::str(py::object(a.attr("dtype")).attr("str")).cast<std::string>() +
-                             ", expected native " + to_string(dtype));
+    if (!is_native(a, dtype) && !a.dtype().equal(type()))
+        throw py::type_error(name + "dtype " + type_text(a.dtype()) + ", expected native " + to_string(dtype));
     if (shape_of(a) != shape)
         throw py::value_error(name + "shape " + to_string(shape_of(a)) + ", expected " + to_string(shape));
     if (!a.writeable()) throw py::value_error(name + "the array is read-only, expected one that can be written to");
@@ -367,6 +409,19 @@ py::array output_array(py::handle out, const Shape& shape, DType dtype, std::ini
         if (input.array && overlap(a, *input.array))
             throw py::value_error(name + "the array overlaps " + input.name + ", expected memory of its own");
     return a;
+}
+
+}  // namespace
+
+Result::Result(py::handle out, const Shape& shape, DType dtype, std::initializer_list<Input> inputs)
+    : array_(output_array(out, shape, dtype, inputs)), dtype_(dtype) {
+    if (is_half(dtype)) wide_.emplace(array_.size() * int64_t(sizeof(float)));
+}
+
+void Result::round() {
+    void* to = array_.mutable_data();
+    compute(double(array_.size()),
+            [&] { narrow(dtype_, reinterpret_cast<const float*>(wide_->data()), array_.size(), to); });
 }
 
 void compute_unlocked(double operations, const std::function<void()>& f) {

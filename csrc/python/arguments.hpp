@@ -8,9 +8,11 @@
 
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "../memory.hpp"
 #include "../problem.hpp"
 
 namespace fastconv {
@@ -41,13 +43,15 @@ struct Padding {
 };
 Padding padding_of(py::handle value, int rank);
 
-// An input array as the user gave it: an ndarray of float32 or float64 in any byte order, strides and alignment.
+// An input array as the user gave it: an ndarray of one of our types in any byte order, strides and alignment.
 py::array array_of(py::handle value, const char* name);
 DType dtype_of(const py::array&, const char* name);
 void check_dtype(const py::array&, const char* name, DType expected, const char* same_as);
 Shape shape_of(const py::array&);
 
 // The same values, C-contiguous, native, aligned: the array itself if it is that already, a copy otherwise.
+py::array contiguous(const py::array&, DType);
+// The same in the type computed in: of half-sized floats, a copy as float32.
 py::array native(const py::array&, DType);
 
 // Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
@@ -55,7 +59,6 @@ bool apply_input_shape(Problem&, const Shape& input, const char* name = "input")
 Shape input_size_of(py::handle value, py::handle rank);  // the shape of an input that a gradient is asked for
 Shape without_batch(const Shape&, bool batched);
 
-py::dtype numpy_dtype(DType);
 py::array new_array(const Shape&, py::dtype);
 
 struct Input {
@@ -65,8 +68,25 @@ struct Input {
 // Fails unless the array has this shape, which is that for the argument `of`, as a user wrote it.
 void check_shape(const py::array&, const char* name, const Shape& expected, const char* of, py::handle value);
 
-// `out` if it was given and can hold the result, else a new array.
-py::array output_array(py::handle out, const Shape&, DType, std::initializer_list<Input>);
+// Where a result goes: `out` if it was given and can hold it, else a new array, of the first input's type. What is stored in
+// half-sized floats is computed beside the array and rounded into it once, at the end.
+class Result {
+   public:
+    Result(py::handle out, const Shape&, DType, std::initializer_list<Input>);
+    void* data() { return wide_ ? wide_->data() : array_.mutable_data(); }  // of the type computed in
+    int64_t size() const { return array_.size(); }
+    py::array array() {  // once it is computed
+        if (wide_) round();
+        return std::move(array_);
+    }
+
+   private:
+    void round();
+
+    py::array array_;
+    DType dtype_;
+    std::optional<Workspace> wide_;
+};
 
 // Runs f with the interpreter's lock released. Calls long enough can be interrupted from the keyboard.
 void compute_unlocked(double operations, const std::function<void()>& f);

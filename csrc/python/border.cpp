@@ -30,11 +30,11 @@ py::object pad(py::handle rank, py::handle input, py::handle padding, py::handle
     bool batched;
     Problem p = bordered(rank, shape_of(x), "input", padding, mode, layout, batched);
     p.dtype = dtype;
-    py::array y = output_array(out, without_batch(p.output_shape(), batched), dtype, {{"input", &x}});
+    Result y(out, without_batch(p.output_shape(), batched), dtype, {{"input", &x}});
     const py::array from = native(x, dtype);
-    void* to = y.mutable_data();
+    void* to = y.data();
     compute(double(y.size()), [&] { Border(p, current_isa(), get_num_threads()).pad(p.n, from.data(), to); });
-    return y;
+    return y.array();
 }
 
 py::object pad_gradient(py::handle rank, py::handle grad_output, py::handle input_size, py::handle padding, py::handle mode,
@@ -45,11 +45,11 @@ py::object pad_gradient(py::handle rank, py::handle grad_output, py::handle inpu
     Problem p = bordered(rank, input_size_of(input_size, rank), "input_size", padding, mode, layout, batched);
     p.dtype = dtype;
     check_shape(gradient, "grad_output", without_batch(p.output_shape(), batched), "input_size", input_size);
-    py::array to = output_array(out, without_batch(p.input_shape(), batched), dtype, {{"grad_output", &gradient}});
+    Result to(out, without_batch(p.input_shape(), batched), dtype, {{"grad_output", &gradient}});
     const py::array from = native(gradient, dtype);
-    void* data = to.mutable_data();
+    void* data = to.data();
     compute(double(gradient.size()), [&] { Border(p, current_isa(), get_num_threads()).add_back(p.n, from.data(), data); });
-    return to;
+    return to.array();
 }
 
 }  // namespace

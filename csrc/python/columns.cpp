@@ -39,13 +39,13 @@ py::object unfold(py::handle input, py::handle kernel_size, py::handle dilation,
     complete(p);
     const auto taps = product(p.kernel[1], p.kernel[2]);
     const auto elements = taps ? product(p.ic, *taps) : std::nullopt;
-    if (!elements || !product(p.output[1], p.output[2]) || !addressable(columns_shape(p, *elements), p.element_size()))
+    if (!elements || !product(p.output[1], p.output[2]) || !addressable(columns_shape(p, *elements), p.computed_size()))
         value_error("kernel_size", kernel_size, "a result whose size fits into 64 bits");
-    py::array columns = output_array(out, without_batch(columns_shape(p, *elements), batched), dtype, {{"input", &x}});
+    Result columns(out, without_batch(columns_shape(p, *elements), batched), dtype, {{"input", &x}});
     const py::array from = native(x, dtype);
-    void* to = columns.mutable_data();
+    void* to = columns.data();
     compute(moved(p), [&] { run_unfold(p, from.data(), to); });
-    return columns;
+    return columns.array();
 }
 
 py::object fold(py::handle input, py::handle output_size, py::handle kernel_size, py::handle dilation, py::handle padding,
@@ -78,13 +78,13 @@ py::object fold(py::handle input, py::handle output_size, py::handle kernel_size
                               to_string(Shape{p.output[1], p.output[2]}) +
                               " in output_size=" + py::repr(output_size).cast<std::string>());
     p.ic = p.oc = elements / p.taps();
-    if (!addressable(p.input_shape(), p.element_size()))
+    if (!addressable(p.input_shape(), p.computed_size()))
         value_error("output_size", output_size, "a result whose size fits into 64 bits");
-    py::array image = output_array(out, without_batch(p.input_shape(), batched), dtype, {{"input", &columns}});
+    Result image(out, without_batch(p.input_shape(), batched), dtype, {{"input", &columns}});
     const py::array from = native(columns, dtype);
-    void* to = image.mutable_data();
+    void* to = image.data();
     compute(moved(p), [&] { run_fold(p, from.data(), to); });
-    return image;
+    return image.array();
 }
 
 }  // namespace

@@ -46,13 +46,13 @@ py::object conv_of(const char* name, py::handle rank, py::handle input, py::hand
     const Problem& p = planned->problem;
 
     const Shape shape = without_batch(p.output_shape(), batched);
-    py::array y = output_array(out, shape, dtype, {{name, &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
+    Result y(out, shape, dtype, {{name, &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
-    void* y_data = y.mutable_data();
+    void* y_data = y.data();
     compute(p.operations(), [&] { planned->plan.run(x_native.data(), w_native.data(), b_data, y_data); });
-    return y;
+    return y.array();
 }
 
 py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride, py::handle padding,

@@ -32,17 +32,17 @@ py::object linear(py::handle input, py::handle weight, py::handle bias, py::hand
     if (!addressable(ys, sizeof(double)))
         throw py::value_error("weight: shape " + to_string(ws) + ", expected a result whose size fits into 64 bits");
 
-    const py::array y = output_array(out, ys, dtype, {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
+    Result y(out, ys, dtype, {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const int64_t rows = extents(xs, 0, xs.size() - 1);
     compute(2.0 * double(rows) * double(ws[0]) * double(ws[1]), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_linear<T>(data<T>(x_native), data<T>(w_native), b_native ? data<T>(*b_native) : nullptr, mutable_data<T>(y),
-                          rows, ws[1], ws[0], spec);
+            run_linear<T>(data<T>(x_native), data<T>(w_native), b_native ? data<T>(*b_native) : nullptr,
+                          static_cast<T*>(y.data()), rows, ws[1], ws[0], spec);
         });
     });
-    return y;
+    return y.array();
 }
 
 constexpr double operations_per_element = 20;
@@ -52,12 +52,13 @@ py::object activate(py::handle name, py::handle input, py::handle parameter, py:
     if (spec.kind == Activation::leaky_relu) spec.low = real(parameter, "negative_slope");
     const py::array x = array_of(input, "x");
     const DType dtype = dtype_of(x, "x");
-    const py::array y = output_array(out, shape_of(x), dtype, {{"x", &x}});
+    Result y(out, shape_of(x), dtype, {{"x", &x}});
     const py::array x_native = native(x, dtype);
     compute(operations_per_element * double(x.size()), [&] {
-        with_type(dtype, [&]<class T>(T) { run_activation<T>(data<T>(x_native), mutable_data<T>(y), y.size(), spec); });
+        with_type(dtype,
+                  [&]<class T>(T) { run_activation<T>(data<T>(x_native), static_cast<T*>(y.data()), y.size(), spec); });
     });
-    return y;
+    return y.array();
 }
 
 py::object softmax(py::handle input, py::handle axis, py::handle out) {
@@ -65,14 +66,15 @@ py::object softmax(py::handle input, py::handle axis, py::handle out) {
     const DType dtype = dtype_of(x, "x");
     const Shape s = shape_of(x);
     const size_t at = axis_of(axis, s.size());
-    const py::array y = output_array(out, s, dtype, {{"x", &x}});
+    Result y(out, s, dtype, {{"x", &x}});
     const py::array x_native = native(x, dtype);
     compute(operations_per_element * double(x.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_softmax<T>(data<T>(x_native), mutable_data<T>(y), extents(s, 0, at), s[at], extents(s, at + 1, s.size()));
+            run_softmax<T>(data<T>(x_native), static_cast<T*>(y.data()), extents(s, 0, at), s[at],
+                           extents(s, at + 1, s.size()));
         });
     });
-    return y;
+    return y.array();
 }
 
 }  // namespace

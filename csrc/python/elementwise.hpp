@@ -11,22 +11,9 @@ inline int64_t extents(const Shape& s, size_t begin, size_t end) {
     return n;
 }
 
-// f(T()) for the element type.
-template <class F>
-void with_type(DType t, const F& f) {
-    if (t == DType::f32)
-        f(float());
-    else
-        f(double());
-}
-
 template <class T>
 const T* data(const py::array& a) {
     return static_cast<const T*>(a.data());
-}
-template <class T>
-T* mutable_data(const py::array& a) {
-    return const_cast<T*>(data<T>(a));
 }
 
 // One of so many axes, negative ones counted from the last.

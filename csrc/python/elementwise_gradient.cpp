@@ -31,14 +31,14 @@ py::object activate_gradient(py::handle activation, py::handle grad_output, py::
     const py::array dy = array_of(grad_output, "grad_output");
     const DType dtype = dtype_of(dy, "grad_output");
     const py::array at = beside(value, name, dy, dtype);
-    const py::array dx = output_array(out, shape_of(dy), dtype, {{"grad_output", &dy}, {name, &at}});
+    Result dx(out, shape_of(dy), dtype, {{"grad_output", &dy}, {name, &at}});
     const py::array dy_native = native(dy, dtype), at_native = native(at, dtype);
     compute(operations_per_element * double(dy.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_activation_gradient<T>(data<T>(dy_native), data<T>(at_native), mutable_data<T>(dx), dx.size(), spec);
+            run_activation_gradient<T>(data<T>(dy_native), data<T>(at_native), static_cast<T*>(dx.data()), dx.size(), spec);
         });
     });
-    return dx;
+    return dx.array();
 }
 
 py::object softmax_gradient(py::handle grad_output, py::handle output, py::handle axis, py::handle out) {
@@ -47,15 +47,15 @@ py::object softmax_gradient(py::handle grad_output, py::handle output, py::handl
     const py::array y = beside(output, "output", dy, dtype);
     const Shape s = shape_of(dy);
     const size_t at = axis_of(axis, s.size());
-    const py::array dx = output_array(out, s, dtype, {{"grad_output", &dy}, {"output", &y}});
+    Result dx(out, s, dtype, {{"grad_output", &dy}, {"output", &y}});
     const py::array dy_native = native(dy, dtype), y_native = native(y, dtype);
     compute(operations_per_element * double(dy.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
-            run_softmax_gradient<T>(data<T>(dy_native), data<T>(y_native), mutable_data<T>(dx), extents(s, 0, at), s[at],
-                                    extents(s, at + 1, s.size()));
+            run_softmax_gradient<T>(data<T>(dy_native), data<T>(y_native), static_cast<T*>(dx.data()), extents(s, 0, at),
+                                    s[at], extents(s, at + 1, s.size()));
         });
     });
-    return dx;
+    return dx.array();
 }
 
 // Class numbers as int64, each within the classes.
@@ -96,16 +96,16 @@ py::object cross_entropy(py::handle logits, py::handle target, py::handle axis, 
     const py::array t = targets_of(target, kept, s[at], s);
     const bool wanted = boolean(gradient, "gradient");
     const double factor = real(scale, "scale");
-    const py::array y = output_array(out, wanted ? s : kept, dtype, {{"logits", &x}, {"target", &t}});
+    Result y(out, wanted ? s : kept, dtype, {{"logits", &x}, {"target", &t}});
     const py::array x_native = native(x, dtype);
     compute(operations_per_element * double(x.size()), [&] {
         with_type(dtype, [&]<class T>(T) {
-            T* to = mutable_data<T>(y);
+            T* to = static_cast<T*>(y.data());
             run_cross_entropy<T>(data<T>(x_native), static_cast<const int64_t*>(t.data()), wanted ? nullptr : to,
                                  wanted ? to : nullptr, factor, extents(s, 0, at), s[at], extents(s, at + 1, s.size()));
         });
     });
-    return y;
+    return y.array();
 }
 
 }  // namespace

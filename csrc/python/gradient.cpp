@@ -18,7 +18,7 @@ void check_gradient(const py::array& dy, const Shape& expected, const Problem& p
                               " with " + to_string(p.weight_shape()));
 }
 
-int64_t image_bytes(const Problem& p) { return p.n * p.ic * p.input_pixels() * p.element_size(); }
+int64_t image_bytes(const Problem& p) { return p.n * p.ic * p.input_pixels() * p.computed_size(); }
 
 // The key's problem is complete. Kernels that multiply by the weights of padding are not told which are finite: plans look.
 std::shared_ptr<const TransposedPlan> transposed_plan_of(const PlanKey& key) {
@@ -48,16 +48,16 @@ py::object input_gradient(py::handle rank, py::handle input_size, py::handle wei
     const Problem drawn = with_border_drawn(p);
     const auto plan = transposed_plan_of({drawn, std::string(text(algorithm, "algorithm"))});
 
-    py::array dx = output_array(out, without_batch(p.input_shape(), batched), dtype, {{"weight", &w}, {"grad_output", &dy}});
+    Result dx(out, without_batch(p.input_shape(), batched), dtype, {{"weight", &w}, {"grad_output", &dy}});
     const py::array w_native = native(w, dtype), dy_native = native(dy, dtype);
-    void* dx_data = dx.mutable_data();
+    void* dx_data = dx.data();
     compute(p.operations(), [&] {
         if (drawn.input == p.input) return plan->run(dy_native.data(), w_native.data(), nullptr, dx_data);
         const Workspace padded(image_bytes(drawn));
         plan->run(dy_native.data(), w_native.data(), nullptr, padded.data());
         Border(p, current_isa(), get_num_threads()).add_back(p.n, padded.data(), dx_data);
     });
-    return dx;
+    return dx.array();
 }
 
 // Of the convolution from x to dy, which are the arguments of these names.
@@ -78,16 +78,16 @@ py::object weight_gradient_of(const char* x_name, const char* dy_name, py::handl
     const Problem drawn = with_border_drawn(p);
     const auto plan = weight_gradient_plan_of({drawn, "weights"});
 
-    py::array dw = output_array(out, p.weight_shape(), dtype, {{x_name, &x}, {dy_name, &dy}});
+    Result dw(out, p.weight_shape(), dtype, {{x_name, &x}, {dy_name, &dy}});
     const py::array x_native = native(x, dtype), dy_native = native(dy, dtype);
-    void* dw_data = dw.mutable_data();
+    void* dw_data = dw.data();
     compute(p.operations(), [&] {
         if (drawn.input == p.input) return plan->run(x_native.data(), dy_native.data(), dw_data);
         const Workspace padded(image_bytes(drawn));
         Border(p, current_isa(), get_num_threads()).pad(p.n, x_native.data(), padded.data());
         plan->run(padded.data(), dy_native.data(), dw_data);
     });
-    return dw;
+    return dw.array();
 }
 
 py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
@@ -156,14 +156,14 @@ py::object conv_transpose(py::handle rank, py::handle input, py::handle weight, 
     const Problem p = transposed(c, shape_of(x), padding, output_padding, batched);
     const auto plan = transposed_plan_of({p, std::string(text(algorithm, "algorithm"))});
 
-    py::array y = output_array(out, without_batch(p.input_shape(), batched), dtype,
-                               {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
+    Result y(out, without_batch(p.input_shape(), batched), dtype,
+             {{"input", &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
     const py::array x_native = native(x, dtype), w_native = native(w, dtype);
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
-    void* y_data = y.mutable_data();
+    void* y_data = y.data();
     compute(p.operations(), [&] { plan->run(x_native.data(), w_native.data(), b_data, y_data); });
-    return y;
+    return y.array();
 }
 
 py::object bias_gradient(py::handle grad_output, py::handle layout, py::handle out) {
@@ -178,17 +178,15 @@ py::object bias_gradient(py::handle grad_output, py::handle layout, py::handle o
     apply_input_shape(p, shape_of(dy), "grad_output");
     const bool first = p.layout == Layout::channels_first;
     const int64_t outer = first ? p.n : p.n * p.input_pixels(), inner = first ? p.input_pixels() : 1;
-    py::array db = output_array(out, Shape{p.ic}, dtype, {{"grad_output", &dy}});
+    Result db(out, Shape{p.ic}, dtype, {{"grad_output", &dy}});
     const py::array dy_native = native(dy, dtype);
-    void* db_data = db.mutable_data();
+    void* db_data = db.data();
     compute(double(dy.size()), [&] {
-        if (dtype == DType::f32)
-            run_channel_sums(static_cast<const float*>(dy_native.data()), outer, p.ic, inner, static_cast<float*>(db_data));
-        else
-            run_channel_sums(static_cast<const double*>(dy_native.data()), outer, p.ic, inner,
-                             static_cast<double*>(db_data));
+        with_type(dtype, [&]<class T>(T) {
+            run_channel_sums(static_cast<const T*>(dy_native.data()), outer, p.ic, inner, static_cast<T*>(db_data));
+        });
     });
-    return db;
+    return db.array();
 }
 
 }  // namespace

@@ -51,17 +51,17 @@ py::object run(IndexedMove move, const Problem& small, const Problem& large, int
                                first ? 1 : small.ic};
     const double elements = double(small.n) * double(small.ic) * double(small.input_pixels() + large.input_pixels());
     const auto* where = static_cast<const int64_t*>(indices.data());
-    py::array to = output_array(out, result, dtype, {{name, &values}, {"indices", &indices}});
+    Result to(out, result, dtype, {{name, &values}, {"indices", &indices}});
     int64_t wrong = indices.size();
     if (!out.is_none()) {  // which stays as it is, if an index is wrong
         compute(elements, [&] { wrong = find_outside(planes, low, where); });
         check_index(indices, wrong, low, large);
     }
     const py::array from = native(values, dtype);
-    void* data = to.mutable_data();
+    void* data = to.data();
     compute(elements, [&] { wrong = run_indexed(move, planes, low, from.data(), where, data); });
     check_index(indices, wrong, low, large);
-    return to;
+    return to.array();
 }
 
 Shape shape_of_images(const Problem& p, bool batched) { return without_batch(p.input_shape(), batched); }

@@ -31,16 +31,16 @@ py::object lp_pool(py::handle rank, py::handle input, py::handle norm_type, py::
     const double norm = norm_of(norm_type);
     bool batched;
     const Problem p = sums_of_windows(rank, x, kernel_size, stride, padding, ceil_mode, layout, batched);
-    py::array y = output_array(out, without_batch(p.output_shape(), batched), p.dtype, {{"input", &x}});
+    Result y(out, without_batch(p.output_shape(), batched), p.dtype, {{"input", &x}});
     const py::array x_native = native(x, p.dtype);
-    void* to = y.mutable_data();
+    void* to = y.data();
     compute(p.operations(), [&] {
         const Workspace powers(x_native.nbytes());
         run_power(PowerOp::power, p.dtype, x_native.data(), powers.data(), x_native.size(), norm);
         PoolPlan(p, sliding_tables(p), current_isa(), get_num_threads()).run(powers.data(), to, nullptr);
         if (norm != 1) run_power(PowerOp::power, p.dtype, to, to, y.size(), 1 / norm);
     });
-    return y;
+    return y.array();
 }
 
 // With y the result: dy[o] / dx[i] = sign(x[i]) |x[i]|^(p - 1) / y[o]^(p - 1) where the window of o covers i.
@@ -58,9 +58,9 @@ py::object lp_pool_gradient(py::handle rank, py::handle grad_output, py::handle 
     const py::tuple input_shape = to_tuple(shape_of(x));
     check_shape(gradient, "grad_output", shape, "input of shape", input_shape);
     check_shape(y, "output", shape, "input of shape", input_shape);
-    py::array to = output_array(out, shape_of(x), p.dtype, {{"grad_output", &gradient}, {"input", &x}, {"output", &y}});
+    Result to(out, shape_of(x), p.dtype, {{"grad_output", &gradient}, {"input", &x}, {"output", &y}});
     const py::array g_native = native(gradient, p.dtype), x_native = native(x, p.dtype), y_native = native(y, p.dtype);
-    void* data = to.mutable_data();
+    void* data = to.data();
     compute(p.operations(), [&] {
         const Workspace shares(g_native.nbytes());
         std::memcpy(shares.data(), g_native.data(), size_t(g_native.nbytes()));
@@ -68,7 +68,7 @@ py::object lp_pool_gradient(py::handle rank, py::handle grad_output, py::handle 
         run_average_gradient(p, sliding_tables(p), shares.data(), data);
         run_power(PowerOp::multiply, p.dtype, x_native.data(), data, x_native.size(), norm - 1);
     });
-    return to;
+    return to.array();
 }
 
 }  // namespace

@@ -70,15 +70,15 @@ std::shared_ptr<const PoolPlan> plan_of(const PlanKey& key) {
 // Pools checked arguments, windows being "sliding" or "adaptive"; returns the values, or (values, indices).
 py::object run(const Problem& p, const char* windows, const py::array& x, bool batched, py::handle out) {
     const Shape shape = without_batch(p.output_shape(), batched);
-    py::array y = output_array(out, shape, p.dtype, {{"input", &x}});
+    Result y(out, shape, p.dtype, {{"input", &x}});
     std::optional<py::array> indices;
     if (p.indices) indices = new_array(shape, py::dtype::of<int64_t>());
     const py::array x_native = native(x, p.dtype);
-    void* y_data = y.mutable_data();
+    void* y_data = y.data();
     auto* index_data = indices ? static_cast<int64_t*>(indices->mutable_data()) : nullptr;
     const auto plan = plan_of({p, windows});
     compute(p.operations(), [&] { plan->run(x_native.data(), y_data, index_data); });
-    return indices ? py::object(py::make_tuple(y, *indices)) : py::object(y);
+    return indices ? py::object(py::make_tuple(y.array(), *indices)) : py::object(y.array());
 }
 
 py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle kernel_size, py::handle stride,

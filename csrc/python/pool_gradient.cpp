@@ -8,11 +8,11 @@ namespace {
 
 py::object run(const Problem& p, const std::array<PoolTable, 3>& windows, const py::array& gradient, bool batched,
                py::handle out) {
-    py::array to = output_array(out, without_batch(p.input_shape(), batched), p.dtype, {{"grad_output", &gradient}});
+    Result to(out, without_batch(p.input_shape(), batched), p.dtype, {{"grad_output", &gradient}});
     const py::array from = native(gradient, p.dtype);
-    void* data = to.mutable_data();
+    void* data = to.data();
     compute(p.operations(), [&] { run_average_gradient(p, windows, from.data(), data); });
-    return to;
+    return to.array();
 }
 
 py::object avg_pool_gradient(py::handle rank, py::handle grad_output, py::handle input_size, py::handle kernel_size,
@@ -43,7 +43,7 @@ py::object adaptive_avg_pool_gradient(py::handle rank, py::handle grad_output, p
     p.oc = p.ic;
     p.output = pooled.output = pooled.input;
     check_shape(gradient, "grad_output", without_batch(p.output_shape(), batched), "input_size", input_size);
-    if (!addressable(p.input_shape(), p.element_size()))
+    if (!addressable(p.input_shape(), p.computed_size()))
         value_error("input_size", input_size, "a size that fits into 64 bits");
     for (size_t i = 0; i < 3; ++i) {
         if (p.input[i] == 0 && p.output[i] > 0)

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "../half.hpp"
 #include "../parallel.hpp"
 #include "border.hpp"
 #include "explanation.hpp"
@@ -12,8 +13,8 @@ namespace {
 
 // A copy that nobody writes to.
 py::array frozen(const py::array& a, DType t) {
-    const py::array source = native(a, t);
-    py::array copy = new_array(shape_of(a), numpy_dtype(t));
+    const py::array source = contiguous(a, t);
+    py::array copy = new_array(shape_of(a), source.dtype());
     std::memcpy(copy.mutable_data(), source.data(), size_t(source.nbytes()));
     copy.attr("setflags")(py::arg("write") = false);
     return copy;
@@ -37,8 +38,9 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    finite_ = std::isfinite(largest(dtype, current_isa(), weight_.data(), weight_.size()));
-    if (b) bias_ = frozen(*b, dtype);
+    finite_ =
+        std::isfinite(largest(dtype, current_isa(), Widened(dtype, weight_.data(), weight_.size()).data(), weight_.size()));
+    if (b) bias_native_ = native(*(bias_ = frozen(*b, dtype)), dtype);
 }
 
 py::array PreparedConv::call(py::handle input, py::handle out) {
@@ -46,12 +48,12 @@ py::array PreparedConv::call(py::handle input, py::handle out) {
     const DType dtype = problem().dtype;
     check_dtype(x, "input", dtype, "weight");
     const auto prepared = prepared_for(shape_of(x));
-    py::array y = output_array(out, prepared->output, dtype, {{"input", &x}});
+    Result y(out, prepared->output, dtype, {{"input", &x}});
     const py::array x_native = native(x, dtype);
-    const void* bias = bias_ ? bias_->data() : nullptr;
-    void* y_data = y.mutable_data();
+    const void* bias = bias_native_ ? bias_native_->data() : nullptr;
+    void* y_data = y.data();
     compute(prepared->problem.operations(), [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data); });
-    return y;
+    return y.array();
 }
 
 py::object PreparedConv::explain(py::handle input_shape) {
@@ -65,10 +67,10 @@ py::object PreparedConv::profile(py::handle input) {
     const DType dtype = problem().dtype;
     check_dtype(x, "input", dtype, "weight");
     const auto prepared = prepared_for(shape_of(x));
-    py::array y = new_array(prepared->output, numpy_dtype(dtype));
+    Result y(py::none(), prepared->output, dtype, {{"input", &x}});
     const py::array x_native = native(x, dtype);
-    const void* bias = bias_ ? bias_->data() : nullptr;
-    void* y_data = y.mutable_data();
+    const void* bias = bias_native_ ? bias_native_->data() : nullptr;
+    void* y_data = y.data();
     std::vector<int64_t> times;
     compute(prepared->problem.operations(),
             [&] { times = prepared->plan.profile(x_native.data(), *prepared->weights, bias, y_data); });
@@ -116,7 +118,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
 std::shared_ptr<const PackedWeights> PreparedConv::packed_for(const ConvPlan& plan) {
     for (const auto& known : packed_)
         if (known->format == plan.weight_format()) return known;
-    packed_.push_back(plan.pack(weight_.data()));
+    packed_.push_back(plan.pack(Widened(problem().dtype, weight_.data(), weight_.size()).data()));
     return packed_.back();
 }
 

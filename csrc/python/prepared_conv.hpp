@@ -39,7 +39,7 @@ class PreparedConv {
     py::object layout() const { return py::str(problem().layout == Layout::channels_first ? "NCHW" : "NHWC"); }
     py::object activation() const { return activation_; }
     py::object algorithm() const { return py::str(convolution_.algorithm); }
-    py::object dtype() const { return numpy_dtype(problem().dtype); }
+    py::object dtype() const { return weight_.dtype(); }
 
    private:
     // What the plan for an input depends on.
@@ -67,7 +67,7 @@ class PreparedConv {
 
     Convolution convolution_;
     py::array weight_;
-    std::optional<py::array> bias_;
+    std::optional<py::array> bias_, bias_native_;
     py::object activation_;
     bool finite_;  // all weights
     std::vector<std::shared_ptr<const PackedWeights>>

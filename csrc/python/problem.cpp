@@ -41,8 +41,9 @@ Parameters
 text : str
     A problem string: the operator, ``n``, channels, extents ``ih iw``, kernel ``kh kw``, then what differs from
     the defaults: ``s2`` or ``sh2 sw1`` (stride), ``p1``, ``ph0:1`` (before:after) or ``psame``, ``d2``
-    (dilation), ``g32`` (groups); then ``nchw`` or ``nhwc``, ``f32`` or ``f64``, and flags: a padding mode
-    other than ``zeros``, ``bias`` and an activation for convolutions, ``ceil``, ``nopad``, ``div5``, ``indices`` for pooling.
+    (dilation), ``g32`` (groups); then ``nchw`` or ``nhwc``, ``f32``, ``f64``, ``f16`` or ``bf16``, and flags: a
+    padding mode other than ``zeros``, ``bias`` and an activation for convolutions, ``ceil``, ``nopad``, ``div5``,
+    ``indices`` for pooling.
 
 Raises
 ------

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
-"""A result or an `out`: float32 or float64, whichever the input has."""
+"""A result or an `out`: float32, float64, float16 or bfloat16, whichever the input has."""
 
 IndexArray: TypeAlias = NDArray[np.int64]
 

@@ -19,7 +19,7 @@ def relu(x: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the shape and dtype of `x`, not overlapping it.
@@ -55,10 +55,10 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, out: FloatArray | 
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     negative_slope : float
-        Slope below zero, rounded to the dtype of `x`.
+        Slope below zero, rounded to the type computed in.
     out : ndarray, optional
         As in `relu`.
 
@@ -91,7 +91,7 @@ def sigmoid(x: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     out : ndarray, optional
         As in `relu`.
@@ -120,7 +120,7 @@ def tanh(x: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     out : ndarray, optional
         As in `relu`.
@@ -149,7 +149,7 @@ def silu(x: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape.
     out : ndarray, optional
         As in `relu`.
@@ -183,7 +183,7 @@ def softmax(x: ArrayLike, axis: int = -1, *, out: FloatArray | None = None) -> F
 
     Parameters
     ----------
-    x : array_like of float32 or float64
+    x : array_like of float32, float64, float16 or bfloat16
         Any shape with at least one axis.
     axis : int
         The axis along which results sum to one.

@@ -22,7 +22,7 @@ def pad1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     padding, mode, layout, out
         As in `pad2d`, for one axis.
@@ -59,7 +59,7 @@ def pad2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``.
     padding : int, one int per axis or one (before, after) pair per axis
@@ -124,7 +124,7 @@ def pad3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     padding, mode, layout, out

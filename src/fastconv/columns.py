@@ -33,7 +33,7 @@ def unfold(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``.
     kernel_size, dilation, padding, stride
@@ -92,7 +92,7 @@ def fold(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c * kh * kw, oh * ow)``, or without ``n``. Channels last: ``(n, oh * ow, kh * kw * c)``.
     output_size : int or one int per axis
         ``(ih, iw)``, the extents of the image.

@@ -42,7 +42,7 @@ def conv1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, iw)``, or ``(ic, iw)`` unbatched. Channels last: ``(n, iw, ic)`` or ``(iw, ic)``.
     weight : array_like, same dtype
         ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
@@ -122,7 +122,7 @@ def conv2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, ih, iw)``, or ``(ic, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, ic)`` or
         ``(ih, iw, ic)``. Any strides, byte order and alignment.
     weight : array_like, same dtype
@@ -250,7 +250,7 @@ def conv3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, id, ih, iw)``, or ``(ic, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, ic)`` or
         ``(id, ih, iw, ic)``.
     weight : array_like, same dtype
@@ -434,7 +434,7 @@ class Conv1d(_Conv):
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
     bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv1d`.
@@ -466,7 +466,7 @@ class Conv2d(_Conv):
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(oc, ic / groups, kh, kw)``. Channels last: ``(kh, kw, ic / groups, oc)``.
     bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv2d`.
@@ -497,7 +497,7 @@ class Conv3d(_Conv):
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
     bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `conv3d`.

@@ -29,7 +29,7 @@ def conv_transpose1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, iw)``, or ``(ic, iw)`` unbatched. Channels last: ``(n, iw, ic)`` or ``(iw, ic)``.
     weight : array_like, same dtype
         ``(ic, oc / groups, kw)``. Channels last: ``(kw, oc / groups, ic)``.
@@ -104,7 +104,7 @@ def conv_transpose2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, ih, iw)``, or ``(ic, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, ic)`` or
         ``(ih, iw, ic)``. Any strides, byte order and alignment.
     weight : array_like, same dtype
@@ -207,7 +207,7 @@ def conv_transpose3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, id, ih, iw)``, or ``(ic, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, ic)`` or
         ``(id, ih, iw, ic)``.
     weight : array_like, same dtype

@@ -28,7 +28,7 @@ def linear(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(..., in_features)``, any number of leading axes, also none.
     weight : array_like, same dtype
         ``(out_features, in_features)``.

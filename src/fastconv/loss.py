@@ -43,7 +43,7 @@ def cross_entropy(
 
     Parameters
     ----------
-    logits : array_like of float32 or float64
+    logits : array_like of float32, float64, float16 or bfloat16
         ``(n, classes)``, or any shape that has an axis of the classes, such as ``(n, classes, h, w)``.
     target : array_like of integers
         Numbers of classes, of the shape of `logits` without that axis.
@@ -84,9 +84,11 @@ def cross_entropy(
     array([0.6931, 0.1269])
     """
     check_reduction(reduction)
-    losses = _fastconv.cross_entropy(logits, target, axis, False, 1.0, None)
     if reduction == "none":
-        return losses
+        return _fastconv.cross_entropy(logits, target, axis, False, 1.0, None)
+    if isinstance(logits, np.ndarray) and logits.dtype.name in ("float16", "bfloat16"):
+        logits = logits.astype(np.float32)  # losses are added up before they are rounded
+    losses = _fastconv.cross_entropy(logits, target, axis, False, 1.0, None)
     total = float(losses.sum(dtype=np.float64))
     if reduction == "sum":
         return total

@@ -25,7 +25,7 @@ def lp_pool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     norm_type, kernel_size, stride, ceil_mode, padding, layout, out
         As in `lp_pool2d`, for one axis.
@@ -69,7 +69,7 @@ def lp_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``.
     norm_type : float
@@ -129,7 +129,7 @@ def lp_pool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     norm_type, kernel_size, stride, ceil_mode, padding, layout, out

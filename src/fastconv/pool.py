@@ -147,7 +147,7 @@ def max_pool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out
         As in `max_pool2d`, for one axis; `layout` also ``"NCL"``, ``"NCW"``, ``"NLC"``, ``"NWC"``.
@@ -207,7 +207,7 @@ def max_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``. Any strides, byte order and alignment.
     kernel_size : int or one int per axis
@@ -301,7 +301,7 @@ def max_pool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out
@@ -356,7 +356,7 @@ def avg_pool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     kernel_size, stride, padding, ceil_mode, count_include_pad, layout, out
         As in `avg_pool2d`, for one axis; `layout` also ``"NCL"``, ``"NCW"``, ``"NLC"``, ``"NWC"``.
@@ -415,7 +415,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``.
     kernel_size, stride, padding, ceil_mode, layout, out
@@ -486,7 +486,7 @@ def avg_pool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, layout, out
@@ -533,7 +533,7 @@ def adaptive_avg_pool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `avg_pool1d`.
     output_size, layout, out
         As in `adaptive_avg_pool2d`, for one axis.
@@ -569,7 +569,7 @@ def adaptive_avg_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `avg_pool2d`.
     output_size : int, None, or one per axis
         Output extents; None keeps the extent of the input. 1 is global pooling.
@@ -614,7 +614,7 @@ def adaptive_avg_pool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `avg_pool3d`.
     output_size, layout, out
         As in `adaptive_avg_pool2d`, for three axes.
@@ -652,7 +652,7 @@ def adaptive_max_pool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `max_pool1d`.
     output_size, return_indices, layout, out
         As in `adaptive_max_pool2d`, for one axis.
@@ -692,7 +692,7 @@ def adaptive_max_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `max_pool2d`.
     output_size : int, None, or one per axis
         Output extents; None keeps the extent of the input. 1 is global pooling.
@@ -745,7 +745,7 @@ def adaptive_max_pool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         As in `max_pool3d`.
     output_size, return_indices, layout, out
         As in `adaptive_max_pool2d`, for three axes.

@@ -25,7 +25,7 @@ def max_unpool1d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, ow)``, or ``(c, ow)`` unbatched. Channels last: ``(n, ow, c)`` or ``(ow, c)``.
     indices, kernel_size, stride, padding, output_size, layout, out
         As in `max_unpool2d`, for one axis.
@@ -70,7 +70,7 @@ def max_unpool2d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, oh, ow)``, or ``(c, oh, ow)`` unbatched. Channels last: ``(n, oh, ow, c)`` or
         ``(oh, ow, c)``.
     indices : array_like of int64
@@ -132,7 +132,7 @@ def max_unpool3d(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, c, od, oh, ow)``, or ``(c, od, oh, ow)`` unbatched. Channels last: ``(n, od, oh, ow, c)`` or
         ``(od, oh, ow, c)``.
     indices, kernel_size, stride, padding, output_size, layout, out

@@ -45,13 +45,30 @@ def baselines(problem: Problem) -> dict[str, Baseline]:
     >>> list(baselines(fastconv.Problem("max_pool2d n1 c3 ih8 iw8 kh2 kw2 s2 p0 nchw f32")))
     ['windows', 'slices']
     """
+    known: dict[str, Baseline]
     if "pool" in problem.op:
-        return {} if problem.return_indices else {"windows": pool_windows, "slices": pool_slices}
-    if problem.activation not in _ACTIVATIONS:
-        return {}
-    if problem.groups == problem.ic:
-        return {"windows": conv_windows, "im2col": conv_im2col, "slices": conv_slices}
-    return {"windows": conv_windows, "im2col": conv_im2col}
+        known = {} if problem.return_indices else {"windows": pool_windows, "slices": pool_slices}
+    elif problem.activation not in _ACTIVATIONS:
+        known = {}
+    else:
+        known = {"windows": conv_windows, "im2col": conv_im2col}
+        if problem.groups == problem.ic:
+            known["slices"] = conv_slices
+    if problem.dtype in ("float16", "bfloat16"):
+        return {name: _in_float32(function) for name, function in known.items()}
+    return known
+
+
+def _in_float32(function: Baseline) -> Baseline:
+    """Widen half-sized arrays, which NumPy would add up as they are, one by one, and round the result."""
+
+    def rounded(problem: Problem, x: Array, weight: Array | None, bias: Array | None) -> Array:
+        if x.dtype.itemsize > 2:
+            return function(problem, x, weight, bias)
+        weight, bias = (None if a is None else a.astype(np.float32) for a in (weight, bias))
+        return function(problem, x.astype(np.float32), weight, bias).astype(x.dtype)
+
+    return rounded
 
 
 def conv_windows(problem: Problem, x: Array, weight: Array | None, bias: Array | None) -> Array:

@@ -26,6 +26,11 @@ class Arrays:
         return Arrays(self.x.astype(dtype), weight, bias)
 
 
+def computed_in(problem: Problem) -> str:
+    """Return the type that a problem's sums have: float32 for half-sized floats."""
+    return "float64" if problem.dtype == "float64" else "float32"
+
+
 def make_arrays(name: str, problem: Problem) -> Arrays:
     """Return the arrays of a problem, the same at every call.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import fastconv
 from fastconv.bench.baselines import baselines
-from fastconv.bench.data import Arrays, make_arrays
+from fastconv.bench.data import Arrays, computed_in, make_arrays
 from fastconv.bench.kernels import kernel_call, kernel_names
 from fastconv.bench.machine import as_asked, describe_machine, measure_peak, settling_seconds
 from fastconv.bench.report import Report, Row
@@ -31,6 +31,7 @@ T = TypeVar("T")
 TOLERANCE = {dtype: 256 * float(np.finfo(dtype).eps) for dtype in ("float32", "float64")}
 """Largest difference from float64 over the largest magnitude: ten times Winograd's rounding, a hundredth of
 what one forgotten tap of the largest kernel would do. Max pooling, which does not round, must be equal."""
+TOLERANCE |= {dtype: TOLERANCE["float32"] + eps for dtype, eps in (("float16", 2**-10), ("bfloat16", 2**-7))}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def run(
         # Before and after, the larger counts: a peak that another process cut short flatters every row.
         after = measure_peak(machine.threads)
     peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
-    rows = [_with_share(row, peak[problems[row.name].dtype]) for part in found for row in part]
+    rows = [_with_share(row, peak[computed_in(problems[row.name])]) for part in found for row in part]
     machine = replace(machine, peak_gflops=peak)
     return Report(machine, rows, complete, settings.prepared, time.perf_counter() - started)
 
@@ -170,7 +171,7 @@ def verify(problem: fastconv.Problem, call: Call, exact: NDArray[Any]) -> Verdic
         found = f"{result.dtype} {result.shape}"
         return Verdict("differs", f"the result is {found}, expected {problem.dtype} {exact.shape}")
     largest = float(np.abs(exact).max(initial=0.0)) or 1.0
-    difference = float(np.abs(result - exact).max(initial=0.0)) / largest
+    difference = float(np.abs(result.astype(exact.dtype) - exact).max(initial=0.0)) / largest
     allowed = 0.0 if problem.op.startswith("max") else TOLERANCE[problem.dtype]
     if not difference <= allowed:  # NaN does not pass
         note = f"differs from float64 by {difference:.1e} of the largest value, allowed {allowed:.1e}"

@@ -19,7 +19,7 @@ def relu(grad_output: ArrayLike, output: ArrayLike, *, out: FloatArray | None = 
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result, of any shape.
     output : array_like, same shape and dtype
         What the function returned; or its input, which has the same sign.
@@ -174,7 +174,7 @@ def silu(grad_output: ArrayLike, input: ArrayLike, *, out: FloatArray | None = N
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result, of any shape.
     input : array_like, same shape and dtype
         What the function was given: unlike the others, it cannot be told from what it returned.
@@ -243,7 +243,7 @@ def softmax(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result, of any shape with at least one axis.
     output : array_like, same shape and dtype
         What the function returned.

@@ -64,7 +64,7 @@ def pad2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result of `fastconv.pad2d`.
     input_size : sequence of int
         Shape of the input, batched or unbatched, in the layout.

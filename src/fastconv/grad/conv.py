@@ -44,7 +44,7 @@ def conv1d_input(
     ----------
     input_size : sequence of int
         ``(n, ic, iw)``, or without ``n``; channels last ``(n, iw, ic)``.
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(oc, ic / groups, kw)``; channels last ``(kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
@@ -115,7 +115,7 @@ def conv2d_input(
     input_size : sequence of int
         The shape of the convolution's input, batched or unbatched: with a stride, several have the same
         result.
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         The convolution's: ``(oc, ic / groups, kh, kw)``, channels last ``(kh, kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         Of the shape of the convolution's result: ``(n, oc, oh, ow)``, channels last ``(n, oh, ow, oc)``,
@@ -199,7 +199,7 @@ def conv3d_input(
     ----------
     input_size : sequence of int
         ``(n, ic, id, ih, iw)``, or without ``n``; channels last ``(n, id, ih, iw, ic)``.
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(oc, ic / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
@@ -260,7 +260,7 @@ def conv1d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, iw)``, or without ``n``; channels last ``(n, iw, ic)``.
     weight_size : sequence of int
         ``(oc, ic / groups, kw)``; channels last ``(kw, ic / groups, oc)``.
@@ -318,7 +318,7 @@ def conv2d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         The convolution's: ``(n, ic, ih, iw)``, channels last ``(n, ih, iw, ic)``, or without ``n``.
     weight_size : sequence of int
         The shape of its weights: ``(oc, ic / groups, kh, kw)``, channels last ``(kh, kw, ic / groups, oc)``.
@@ -384,7 +384,7 @@ def conv3d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, id, ih, iw)``, or without ``n``; channels last ``(n, id, ih, iw, ic)``.
     weight_size : sequence of int
         ``(oc, ic / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, ic / groups, oc)``.
@@ -430,7 +430,7 @@ def conv_bias(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         The gradient with respect to the result: ``(n, oc, *spatial)``, channels last ``(n, *spatial, oc)``,
         with one to three spatial axes. It has to be batched.
     layout : str
@@ -480,7 +480,7 @@ def conv_transpose1d_input(
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(ic, oc / groups, kw)``; channels last ``(kw, oc / groups, ic)``.
     grad_output : array_like, same dtype
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
@@ -536,7 +536,7 @@ def conv_transpose2d_input(
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(ic, oc / groups, kh, kw)``; channels last ``(kh, kw, oc / groups, ic)``.
     grad_output : array_like, same dtype
         ``(n, oc, oh, ow)``, or without ``n``; channels last ``(n, oh, ow, oc)``.
@@ -593,7 +593,7 @@ def conv_transpose3d_input(
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(ic, oc / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, oc / groups, ic)``.
     grad_output : array_like, same dtype
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
@@ -650,7 +650,7 @@ def conv_transpose1d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, iw)``, or without ``n``; channels last ``(n, iw, ic)``.
     weight_size : sequence of int
         ``(ic, oc / groups, kw)``; channels last ``(kw, oc / groups, ic)``.
@@ -708,7 +708,7 @@ def conv_transpose2d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, ih, iw)``, or without ``n``; channels last ``(n, ih, iw, ic)``.
     weight_size : sequence of int
         ``(ic, oc / groups, kh, kw)``; channels last ``(kh, kw, oc / groups, ic)``.
@@ -767,7 +767,7 @@ def conv_transpose3d_weight(
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(n, ic, id, ih, iw)``, or without ``n``; channels last ``(n, id, ih, iw, ic)``.
     weight_size : sequence of int
         ``(ic, oc / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, oc / groups, ic)``.

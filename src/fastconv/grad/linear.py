@@ -13,12 +13,14 @@ __all__ = ["linear_input", "linear_weight"]
 
 
 def check_dtypes(**arrays: FloatArray) -> None:
-    """Raise unless all are float32 or all float64."""
-    first, dtype = next((name, array.dtype) for name, array in arrays.items())
+    """Raise unless all are of one of the types that convolutions take."""
+    known = ("float32", "float64", "float16", "bfloat16")
+    first, dtype = next((name, array.dtype.name) for name, array in arrays.items())
     for name, array in arrays.items():
-        if array.dtype not in (np.float32, np.float64):
-            raise TypeError(f"{name}: dtype {array.dtype} is not supported, expected float32 or float64")
-        if array.dtype != dtype:
+        if array.dtype.name not in known:
+            expected = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise TypeError(f"{name}: dtype {array.dtype} is not supported, expected {expected}")
+        if array.dtype.name != dtype:
             raise TypeError(f"{name}: dtype {array.dtype}, expected {dtype} as {first}")
 
 
@@ -31,7 +33,7 @@ def linear_input(weight: ArrayLike, grad_output: ArrayLike) -> FloatArray:
 
     Parameters
     ----------
-    weight : array_like of float32 or float64
+    weight : array_like of float32, float64, float16 or bfloat16
         ``(out_features, in_features)``.
     grad_output : array_like, same dtype
         ``(..., out_features)``: the gradient with respect to the result, before its activation.
@@ -65,7 +67,7 @@ def linear_input(weight: ArrayLike, grad_output: ArrayLike) -> FloatArray:
     check_dtypes(weight=w, grad_output=dy)
     shape = (*dy.shape[:-1], w.shape[1])
     if dy.size == 0:
-        return np.zeros(shape, dy.dtype)
+        return np.zeros(shape, dy.dtype.newbyteorder("="))
     # The weights lie as those of a convolution with channels last that leads from the outputs to the inputs.
     return conv1d(_signal(dy), w[None], layout="NHWC").reshape(shape)
 
@@ -79,7 +81,7 @@ def linear_weight(input: ArrayLike, grad_output: ArrayLike) -> FloatArray:
 
     Parameters
     ----------
-    input : array_like of float32 or float64
+    input : array_like of float32, float64, float16 or bfloat16
         ``(..., in_features)``.
     grad_output : array_like, same dtype
         ``(..., out_features)``, with the same leading axes: the gradient with respect to the result, before
@@ -111,7 +113,7 @@ def linear_weight(input: ArrayLike, grad_output: ArrayLike) -> FloatArray:
     check_dtypes(input=x, grad_output=dy)
     size = (1, dy.shape[-1], x.shape[-1])
     if x.size == 0 or dy.size == 0:
-        return np.zeros(size[1:], x.dtype)
+        return np.zeros(size[1:], x.dtype.newbyteorder("="))
     # Input and gradient have changed places, so that the result lies as the weights do.
     return conv1d_weight(_signal(dy), size, _signal(x), layout="NHWC").reshape(size[1:])
 

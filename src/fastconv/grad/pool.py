@@ -76,7 +76,7 @@ def adaptive_avg_pool2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result, ``(n, c, oh, ow)``; channels last ``(n, oh, ow, c)``; or without
         ``n``.
     input_size : sequence of int
@@ -219,7 +219,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         ``(n, c, oh, ow)``; channels last ``(n, oh, ow, c)``; without ``n`` if the input has none.
     input_size : sequence of int
         Shape of the input, batched or unbatched, in the layout.
@@ -404,7 +404,7 @@ def lp_pool2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result of `fastconv.lp_pool2d`.
     input, output : array_like, same dtype
         What was pooled and the result.
@@ -557,7 +557,7 @@ def max_pool2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result of `fastconv.max_pool2d` or `fastconv.adaptive_max_pool2d`.
     indices : array_like of int64
         Of the same shape: what these return with ``return_indices=True``. -1, the index of a window without
@@ -687,7 +687,7 @@ def max_unpool2d(
 
     Parameters
     ----------
-    grad_output : array_like of float32 or float64
+    grad_output : array_like of float32, float64, float16 or bfloat16
         Gradient with respect to the result of `fastconv.max_unpool2d`.
     indices : array_like of int64
         Those of the unpooling. Of several that are equal each takes the gradient of their pixel, as in
