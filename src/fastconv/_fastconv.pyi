@@ -422,6 +422,18 @@ def conv_output_shape(
     layout: Layout,
     /,
 ) -> tuple[int, ...]: ...
+def conv_transpose_output_shape(
+    rank: int,
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Axes,
+    padding: Padding,
+    output_padding: Axes,
+    groups: int,
+    dilation: Axes,
+    layout: Layout,
+    /,
+) -> tuple[int, ...]: ...
 def pool_output_shape(
     rank: int,
     input_shape: Shape,
