@@ -43,12 +43,17 @@ def check_types(x: Array, w: Array, b: Array | None) -> None:
     for name, array in arrays.items():
         if array.dtype.kind not in "iu":
             raise TypeError(f"{name}: dtype {array.dtype}, expected integers as input, of dtype {x.dtype}")
-    if b is not None and of_bytes(x, w) and b.dtype != np.int32:
+    if b is not None and of_bytes(x, w) and code_of(b) != "i4":
         raise TypeError(f"bias: dtype {b.dtype}, expected int32 with input and weight of 8 bits")
-    if any(array.dtype == np.uint64 for array in arrays.values()):
+    if any(code_of(array) == "u8" for array in arrays.values()):
         for name, array in arrays.items():
             if array.dtype.kind != "u":
                 raise TypeError(f"{name}: dtype {array.dtype}, expected unsigned integers beside uint64")
+
+
+def code_of(a: Array) -> str:
+    """Return kind and size of elements in any byte order."""
+    return a.dtype.str[1:]
 
 
 def of_bytes(x: Array, w: Array) -> bool:
@@ -60,7 +65,7 @@ def result_type(x: Array, w: Array, b: Array | None) -> np.dtype[Any]:
     """Return the type of sums."""
     if of_bytes(x, w):
         return np.dtype(np.int32)
-    unsigned = any(a is not None and a.dtype == np.uint64 for a in (x, w, b))
+    unsigned = any(a is not None and code_of(a) == "u8" for a in (x, w, b))
     return np.dtype(np.uint64 if unsigned else np.int64)
 
 
@@ -148,9 +153,9 @@ class Cut(NamedTuple):
         ]
 
 
-def cut(sums: Sums, size: Size) -> Cut:
+def cut(x: Array, w: Array, size: Size) -> Cut:
     """Return the limbs with the fewest pairs, among those whose sums are all below 2**53."""
-    input_bits, weight_bits = bits_of(sums.x), bits_of(sums.w)
+    input_bits, weight_bits = bits_of(x), bits_of(w)
     found = []
     for bits in range(1, input_bits + 1):
         limbs = -(-input_bits // bits)
@@ -169,7 +174,7 @@ def limb(a: Array, i: int, bits: int, last: bool) -> Array:
 
 def fill_by_limbs(sums: Sums, size: Size, y: Array) -> None:
     """Fill `y` with the sums modulo 2**64."""
-    how = cut(sums, size)
+    how = cut(sums.x, sums.w, size)
     weights = [limb(sums.w, j, how.weight_bits, j == how.weight_limbs - 1) for j in range(how.weight_limbs)]
     whole = y.view(np.uint64)
     whole[...] = 0
