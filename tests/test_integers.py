@@ -220,6 +220,29 @@ def test_where_floats_end(bound: int, isa: str) -> None:
             check(fastconv.linear(x[0, 0], w[:, 0].reshape(2, 4)), ref.linear, x[0, 0], w[:, 0].reshape(2, 4))
 
 
+def test_magnitudes_beyond_the_word(isa: str) -> None:
+    """Weights whose magnitudes add up to 1 modulo 2^64 are not small."""
+    w = np.array([[[2**63 - 1, 2**63 - 1, 3]], [[-(2**63), -(2**63), 1]]])
+    x = np.array([[[3, -2, 1, 1]]])
+    check(fastconv.conv1d(x, w), ref.conv, x, w)
+    check(fastconv.conv_transpose1d(x, w[:1]), conv_transpose, x, w[:1])
+
+
+@pytest.mark.parametrize("largest", [2**7, 2**20])
+def test_never_winograd(largest: int, isa: str) -> None:
+    """Where it would be chosen for floats, and round."""
+    text = "conv2d n1 ic64 ih56 iw56 oc64 kh3 kw3 s1 p1 nchw {}"
+    for dtype in ("f32", "f64"):
+        chosen = [fastconv.explain(text.format(dtype), name).algorithm for name in ("auto", "strict")]
+        assert [name.startswith("winograd") for name in chosen] == [True, False]
+    rng = np.random.default_rng(11)
+    x, w = draw(rng, (1, 64, 56, 56), np.int32, -largest, largest), draw(rng, (64, 64, 3, 3), np.int16, -9, 9)
+    expected = ref.conv(x.astype(np.int64), w.astype(np.int64), padding=1)
+    np.testing.assert_array_equal(fastconv.conv2d(x, w, padding=1), expected, strict=True)
+    expected = conv_transpose(x.astype(np.int64), w.astype(np.int64), padding=1)
+    np.testing.assert_array_equal(fastconv.conv_transpose2d(x, w, padding=1), expected, strict=True)
+
+
 def test_thousands_of_terms(isa: str) -> None:
     """Where limbs are short, for sums are long."""
     rng = np.random.default_rng(6)

@@ -205,8 +205,8 @@ def check_range(y: Array, dtype: np.dtype[Any]) -> None:
         place = np.unravel_index(at, y.shape)
         if not np.iinfo(dtype).min <= y[place] <= np.iinfo(dtype).max:
             raise OverflowError(
-                f"input: the sum at {tuple(map(int, place))} is {y[place]}, expected sums that {dtype} holds, "
-                "as those of 8 bits are; those of 16 bits are of 64"
+                f"input: the sum at {tuple(map(int, place))} is {y[place]}, expected sums that {dtype}, "
+                "the type of those of 8 bits, holds; those of 16 bits are int64"
             )
 
 
