@@ -8,6 +8,7 @@ twice that of the oracle's: once for the expected value, once for the bound, whi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, log2, prod
 from typing import Any
@@ -74,6 +75,29 @@ def pool_additions(problem: Problem) -> int:
         return prod(problem.kernel_size) - 1
     row = max(4 * problem.stride[-1] - 1, ceil(1.5 * log2(width)))
     return prod(rows) - 1 + min(width - 1, row)
+
+
+def complex_bound(
+    bound: Callable[[Array, Array], Array],
+    absolute: Callable[[Array, Array], Array],
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dtype: Any,
+) -> tuple[Array, Array]:
+    """Of the real and the imaginary part: two sums, each within its own `bound`, their difference, the bias.
+
+    ``bound(p, q)`` and ``absolute(p, q)`` are those of the sum of the products of real arrays and of the sum
+    of their magnitudes; `b` broadcasts with them.
+    """
+
+    def part(pairs: list[tuple[Array, Array]], b: Array | float) -> Array:
+        error = sum((bound(p, q) for p, q in pairs), np.zeros(()))
+        largest = sum((absolute(np.abs(p), np.abs(q)) for p, q in pairs), np.abs(b)) + error
+        return np.asarray(error + gamma(2, dtype) * largest)
+
+    real = part([(x.real, w.real), (x.imag, w.imag)], 0.0 if b is None else b.real)
+    return real, part([(x.real, w.imag), (x.imag, w.real)], 0.0 if b is None else b.imag)
 
 
 def mean_bound(x: Array, operator: Any, additions: int, dtype: Any, **parameters: Any) -> Array:

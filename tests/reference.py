@@ -59,6 +59,15 @@ def pads(padding: Padding, extents: Any, kernel: Any, stride: Any, dilation: Any
     return [(p, p) if np.ndim(p) == 0 else (p[0], p[1]) for p in values]
 
 
+def zeros_around(x: Array, pad: list[tuple[int, int]]) -> Array:
+    """np.pad, whose zeros beside Python's integers are of 64 bits and spoil products beyond."""
+    if x.dtype != object:
+        return np.pad(x, pad)
+    padded = np.zeros([extent + sum(pair) for extent, pair in zip(x.shape, pad, strict=True)], object)
+    padded[tuple(slice(before, before + i) for i, (before, _) in zip(x.shape, pad, strict=True))] = x
+    return padded
+
+
 def conv_extent(i: int, k: int, s: int, pad: tuple[int, int], d: int) -> int:
     """How many windows fit into the padded input."""
     return (i + sum(pad) - span(k, d)) // s + 1
@@ -95,7 +104,7 @@ def conv(
     pad = pads(padding, extents, kernel, stride, dilation)
     out = [conv_extent(*axis) for axis in zip(extents, kernel, stride, pad, dilation, strict=True)]
 
-    x, inside = np.pad(x, [(0, 0), (0, 0), *pad]), np.pad(np.ones(extents, bool), pad)
+    x, inside = zeros_around(x, [(0, 0), (0, 0), *pad]), np.pad(np.ones(extents, bool), pad)
     w = w.reshape(groups, oc // groups, ic // groups, *kernel)
     y = np.zeros((n, groups, oc // groups, prod(out)), x.dtype)
     for tap in np.ndindex(*kernel):
@@ -113,6 +122,13 @@ def conv(
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """y[..., o] = b[o] + sum over i of w[o, i] * x[..., i]."""
     return np.asarray(x @ w.T if b is None else x @ w.T + b)
+
+
+def wrapped(y: Array, dtype: Any) -> Array:
+    """Python's integers, of any size, as those of a type: modulo 2 to the number of its bits."""
+    kind = np.dtype(dtype)
+    unsigned = np.dtype(f"u{kind.itemsize}")
+    return (y & ((1 << 8 * kind.itemsize) - 1)).astype(unsigned).view(kind)
 
 
 # ---------------------------------------------------------------- pooling

@@ -297,6 +297,11 @@ void check_dtype(const py::array& a, const char* name, DType expected, const cha
                              to_string(expected) + " as " + same_as);
 }
 
+bool is_integer_or_complex(const py::array& a) {
+    const char kind = descriptor(a).kind;
+    return kind == 'i' || kind == 'u' || kind == 'c';
+}
+
 Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
 
 py::array contiguous(const py::array& a, DType t) {

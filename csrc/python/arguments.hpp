@@ -49,6 +49,13 @@ DType dtype_of(const py::array&, const char* name);
 void check_dtype(const py::array&, const char* name, DType expected, const char* same_as);
 Shape shape_of(const py::array&);
 
+// Integers and complex numbers have no kernels: functions in Python make their results of those of floats.
+bool is_integer_or_complex(const py::array&);
+template <class... Arguments>
+py::object computed_by_floats(const char* function, const Arguments&... arguments) {
+    return py::module_::import("fastconv._exact").attr(function)(arguments...);
+}
+
 // The same values, C-contiguous, native, aligned: the array itself if it is that already, a copy otherwise.
 py::array contiguous(const py::array&, DType);
 // The same in the type computed in: of half-sized floats, a copy as float32.

@@ -58,7 +58,11 @@ py::object conv_of(const char* name, py::handle rank, py::handle input, py::hand
 py::object conv(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride, py::handle padding,
                 py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
                 py::handle algorithm, py::handle out) {
-    return conv_of("input", rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation,
+    const py::array x = array_of(input, "input");
+    if (is_integer_or_complex(x))
+        return computed_by_floats("conv", rank, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout,
+                                  activation, algorithm, out);
+    return conv_of("input", rank, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation,
                    algorithm, out);
 }
 

@@ -9,7 +9,9 @@ namespace fastconv {
 namespace {
 
 py::object linear(py::handle input, py::handle weight, py::handle bias, py::handle activation, py::handle out) {
-    const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
+    const py::array x = array_of(input, "input");
+    if (is_integer_or_complex(x)) return computed_by_floats("linear", x, weight, bias, activation, out);
+    const py::array w = array_of(weight, "weight");
     const DType dtype = dtype_of(x, "input");
     check_dtype(w, "weight", dtype, "input");
     const Shape xs = shape_of(x), ws = shape_of(w);

@@ -144,7 +144,11 @@ Problem transposed(const Convolution& c, const Shape& input, py::handle padding,
 py::object conv_transpose(py::handle rank, py::handle input, py::handle weight, py::handle bias, py::handle stride,
                           py::handle padding, py::handle output_padding, py::handle groups, py::handle dilation,
                           py::handle layout, py::handle activation, py::handle algorithm, py::handle out) {
-    const py::array x = array_of(input, "input"), w = array_of(weight, "weight");
+    const py::array x = array_of(input, "input");
+    if (is_integer_or_complex(x))
+        return computed_by_floats("conv_transpose", rank, x, weight, bias, stride, padding, output_padding, groups, dilation,
+                                  layout, activation, algorithm, out);
+    const py::array w = array_of(weight, "weight");
     const DType dtype = dtype_of(x, "input");
     check_dtype(w, "weight", dtype, "input");
     Convolution c = convolution(rank, shape_of(w), stride, padding, dilation, groups, layout);
@@ -197,6 +201,14 @@ void register_gradient(py::module_& m) {
     define<&weight_gradient>(m, "conv_weight_gradient");
     define<&transpose_weight_gradient>(m, "conv_transpose_weight_gradient");
     define<&bias_gradient>(m, "conv_bias_gradient");
+    m.def("conv_transpose_output_shape", [](py::handle rank, py::handle input_shape, py::handle weight_shape,
+                                            py::handle stride, py::handle padding, py::handle output_padding,
+                                            py::handle groups, py::handle dilation, py::handle layout) {
+        const Convolution c = convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);
+        bool batched;
+        const Problem p = transposed(c, shape(input_shape, "input"), padding, output_padding, batched);
+        return to_tuple(without_batch(p.input_shape(), batched));
+    });
 }
 
 }  // namespace fastconv

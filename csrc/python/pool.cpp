@@ -85,6 +85,9 @@ py::object pool(py::handle rank, py::handle kind, py::handle input, py::handle k
                 py::handle padding, py::handle dilation, py::handle ceil_mode, py::handle count_include_pad,
                 py::handle divisor_override, py::handle return_indices, py::handle layout, py::handle out) {
     const py::array x = array_of(input, "input");
+    if (is_integer_or_complex(x))
+        return computed_by_floats("pool", rank, kind, x, kernel_size, stride, padding, dilation, ceil_mode,
+                                  count_include_pad, divisor_override, return_indices, layout, out);
     const DType dtype = dtype_of(x, "input");
     bool batched;
     Problem p =
@@ -116,6 +119,8 @@ Axes output_size_of(py::handle value, const Problem& p) {
 py::object adaptive_pool(py::handle rank, py::handle kind, py::handle input, py::handle output_size,
                          py::handle return_indices, py::handle layout, py::handle out) {
     const py::array x = array_of(input, "input");
+    if (is_integer_or_complex(x))
+        return computed_by_floats("adaptive_pool", rank, kind, x, output_size, return_indices, layout, out);
     Problem p;
     p.op = op_of(kind);
     p.rank = rank_of(rank);

@@ -13,6 +13,7 @@ from ._typing import (
     FloatArray,
     IndexArray,
     Layout,
+    NumberArray,
     OutputSize,
     Padding,
     PaddingMode,
@@ -68,9 +69,9 @@ def conv(
     layout: Layout,
     activation: Activation | None,
     algorithm: str,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray: ...
+) -> NumberArray: ...
 def conv_transpose(
     rank: _Rank,
     input: ArrayLike,
@@ -84,9 +85,9 @@ def conv_transpose(
     layout: Layout,
     activation: Activation | None,
     algorithm: str,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray: ...
+) -> NumberArray: ...
 def conv_input_gradient(
     rank: _Rank,
     input_size: Shape,
@@ -211,9 +212,9 @@ def pool(
     divisor_override: int | None,
     return_indices: Literal[False],
     layout: Layout,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray: ...
+) -> NumberArray: ...
 @overload
 def pool(
     rank: _Rank,
@@ -228,9 +229,9 @@ def pool(
     divisor_override: int | None,
     return_indices: bool,
     layout: Layout,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...
 @overload
 def adaptive_pool(
     rank: _Rank,
@@ -239,9 +240,9 @@ def adaptive_pool(
     output_size: OutputSize,
     return_indices: Literal[False],
     layout: Layout,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray: ...
+) -> NumberArray: ...
 @overload
 def adaptive_pool(
     rank: _Rank,
@@ -250,9 +251,9 @@ def adaptive_pool(
     output_size: OutputSize,
     return_indices: bool,
     layout: Layout,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...
 def avg_pool_gradient(
     rank: _Rank,
     grad_output: ArrayLike,
@@ -365,9 +366,9 @@ def linear(
     weight: ArrayLike,
     bias: ArrayLike | None,
     activation: Activation | None,
-    out: FloatArray | None,
+    out: NumberArray | None,
     /,
-) -> FloatArray: ...
+) -> NumberArray: ...
 def activate(
     name: Literal["relu", "leaky_relu", "sigmoid", "tanh", "silu"],
     input: ArrayLike,
@@ -419,6 +420,18 @@ def conv_output_shape(
     padding: Padding,
     dilation: Axes,
     groups: int,
+    layout: Layout,
+    /,
+) -> tuple[int, ...]: ...
+def conv_transpose_output_shape(
+    rank: int,
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Axes,
+    padding: Padding,
+    output_padding: Axes,
+    groups: int,
+    dilation: Axes,
     layout: Layout,
     /,
 ) -> tuple[int, ...]: ...

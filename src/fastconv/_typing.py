@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 """A result or an `out`: float32, float64, float16 or bfloat16, whichever the input has."""
 
+NumberArray: TypeAlias = NDArray[Any]
+"""A result or an `out`: floating, complex or integer numbers, as the input says."""
+
 IndexArray: TypeAlias = NDArray[np.int64]
 
 Shape: TypeAlias = Sequence[SupportsIndex]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from . import _fastconv
 from ._explanation import Explanation
 from ._profile import Profile, Stage
-from ._typing import Activation, Axes, FloatArray, Layout, Padding, PaddingMode, Shape
+from ._typing import Activation, Axes, Layout, NumberArray, Padding, PaddingMode, Shape
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d"]
 
@@ -32,8 +32,8 @@ def conv1d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Convolve signals with kernels (cross-correlation, as neural networks use the word).
 
     With ``x`` zero outside its extent and ``g = o // (oc / groups)``, the group of output channel ``o``::
@@ -42,11 +42,11 @@ def conv1d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, iw)``, or ``(ic, iw)`` unbatched. Channels last: ``(n, iw, ic)`` or ``(iw, ic)``.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(oc, ic / groups, kw)``. Channels last: ``(kw, ic / groups, oc)``.
-    bias : array_like, same dtype, optional
+    bias : array_like, same dtype, or integers, optional
         ``(oc,)``.
     stride, padding, dilation, groups, padding_mode, activation, algorithm, out
         As in `conv2d`, for one axis.
@@ -109,8 +109,8 @@ def conv2d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Convolve images with kernels (cross-correlation, as neural networks use the word).
 
     With ``x`` zero outside its extents and ``g = o // (oc / groups)``, the group of output channel ``o``::
@@ -122,12 +122,12 @@ def conv2d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, ih, iw)``, or ``(ic, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, ic)`` or
         ``(ih, iw, ic)``. Any strides, byte order and alignment.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(oc, ic / groups, kh, kw)``. Channels last: ``(kh, kw, ic / groups, oc)``.
-    bias : array_like, same dtype, optional
+    bias : array_like, same dtype, or integers, optional
         ``(oc,)``, added before the activation.
     stride : int or one int per axis
         Step between the windows of neighbouring outputs.
@@ -148,7 +148,8 @@ def conv2d(
         ``"NCHW"`` for channels first, ``"NHWC"`` for channels last. Both are native, neither is converted.
     activation : str or (low, high), optional
         Applied as results are stored: ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``,
-        ``"tanh"``, ``"silu"``, or a clamp to ``low <= y <= high`` where either may be None.
+        ``"tanh"``, ``"silu"``, or a clamp to ``low <= y <= high`` where either may be None. For integers
+        clamps alone, ``"relu"`` and ``"relu6"`` among them, with integer bounds; for complex numbers none.
     algorithm : str
         ``"auto"`` for the fastest by estimate; ``"strict"`` for the fastest but Winograd's, which forms other
         sums than those of the definition and has larger rounding errors (Notes); a name from `algorithms`; or
@@ -170,6 +171,8 @@ def conv2d(
     ValueError
         An argument of the wrong value or shape, or an algorithm that does not support this convolution. The
         message names the argument, its value and what was expected.
+    OverflowError
+        A sum that int32 does not hold, of input and weight of 8 bits.
 
     See Also
     --------
@@ -188,6 +191,15 @@ def conv2d(
     includes pixels that the output does not see. Where a pixel is infinite, NaN or much larger than those
     around it, its tile is computed from the definition, so that it spoils no output but those that see it.
     ``"auto"`` uses these algorithms; ``"strict"`` does not. `docs/winograd.md` has measured errors.
+
+    Integers, of any types together, are summed exactly: into int32 if input and weight both have 8 bits (a
+    bias then is int32), else into int64, or into uint64 if one is uint64, beside which all are unsigned. What
+    64 bits do not hold wraps around. Winograd's algorithms, which round, are refused for them.
+
+    Complex numbers are summed by parts. The real and the imaginary part each err by the bound above with
+    ``n + 2`` for ``n``, ``S`` being the sum of ``|Re w| |Re x| + |Im w| |Im x|`` for the one and of
+    ``|Re w| |Im x| + |Im w| |Re x|`` for the other, with that part of the bias. `docs/types_exact.md` tells
+    how.
 
     The bits of a result do not depend on the number of threads.
 
@@ -211,6 +223,16 @@ def conv2d(
              [8., 8.]]]])
     >>> fastconv.conv2d(ramp, sobel, stride=2, padding="same").shape
     (1, 1, 2, 2)
+
+    The same of bytes, exactly, and both slopes at once:
+
+    >>> pixels, weights = ramp.astype(np.uint8), sobel.astype(np.int8)
+    >>> fastconv.conv2d(pixels, weights)
+    array([[[[8, 8],
+             [8, 8]]]], dtype=int32)
+    >>> fastconv.conv2d(ramp + 0j, sobel + 1j * sobel.swapaxes(2, 3))
+    array([[[[8.+32.j, 8.+32.j],
+             [8.+32.j, 8.+32.j]]]])
     """
     return _fastconv.conv(
         2,
@@ -242,20 +264,20 @@ def conv3d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Convolve volumes with kernels (cross-correlation, as neural networks use the word).
 
     The equation of `conv2d` with one more spatial axis, the depth, before height and width.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, id, ih, iw)``, or ``(ic, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, ic)`` or
         ``(id, ih, iw, ic)``.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(oc, ic / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, ic / groups, oc)``.
-    bias : array_like, same dtype, optional
+    bias : array_like, same dtype, or integers, optional
         ``(oc,)``.
     stride, padding, dilation, groups, padding_mode, activation, algorithm, out
         As in `conv2d`, for three axes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from . import _fastconv
-from ._typing import Activation, Axes, FloatArray, Layout, Padding
+from ._typing import Activation, Axes, Layout, NumberArray, Padding
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -23,15 +23,15 @@ def conv_transpose1d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Spread signals by kernels: the transpose of the linear map that `conv1d` is, without its bias.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, iw)``, or ``(ic, iw)`` unbatched. Channels last: ``(n, iw, ic)`` or ``(iw, ic)``.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(ic, oc / groups, kw)``. Channels last: ``(kw, oc / groups, ic)``.
     bias, stride, padding, output_padding, groups, dilation, layout, activation, algorithm, out
         As in `conv_transpose2d`, for one axis.
@@ -89,8 +89,8 @@ def conv_transpose2d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Spread images by kernels: the transpose of the linear map that `conv2d` is, without its bias.
 
     Also called deconvolution, or convolution with a fractional stride. Each input pixel adds the kernel,
@@ -104,13 +104,13 @@ def conv_transpose2d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, ih, iw)``, or ``(ic, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, ic)`` or
         ``(ih, iw, ic)``. Any strides, byte order and alignment.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(ic, oc / groups, kh, kw)``. Channels last: ``(kh, kw, oc / groups, ic)``. That is the weight of the
         convolution from `oc` to `ic` channels that this transposes.
-    bias : array_like, same dtype, optional
+    bias : array_like, same dtype, or integers, optional
         ``(oc,)``, added before the activation.
     stride : int or one int per axis
         Step between the places where neighbouring input pixels add their kernels.
@@ -142,6 +142,8 @@ def conv_transpose2d(
         An argument of the wrong type or dtype.
     ValueError
         An argument of the wrong value or shape; the message names it, its value and what was expected.
+    OverflowError
+        A sum of numbers of 8 bits that int32 does not hold, as in `conv2d`.
 
     See Also
     --------
@@ -153,7 +155,8 @@ def conv_transpose2d(
     No zeros are put between the pixels. Outputs that leave the same remainder by the stride see the same
     ``1 / stride`` of the kernel along an axis: they are one convolution with stride 1, and there are as many
     of those as there are remainders. Their results interleave. A product is formed only of an input pixel and
-    a kernel element, so the error bound is that of `conv2d`, ``n`` being the products in a sum.
+    a kernel element, so the error bound is that of `conv2d`, ``n`` being the products in a sum. So are the
+    types of sums of integers, which are exact, and of complex numbers.
 
     References
     ----------
@@ -170,6 +173,8 @@ def conv_transpose2d(
             [1., 1., 2., 2.],
             [3., 3., 4., 4.],
             [3., 3., 4., 4.]]])
+    >>> fastconv.conv_transpose2d([[[1, 2]]], [[[[2**60, -1]]]])
+    array([[[1152921504606846976, 2305843009213693951,                  -2]]])
     """
     return _fastconv.conv_transpose(
         2,
@@ -201,16 +206,16 @@ def conv_transpose3d(
     layout: Layout = "NCHW",
     activation: Activation | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Spread volumes by kernels: the transpose of the linear map that `conv3d` is, without its bias.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats, complex numbers or integers
         ``(n, ic, id, ih, iw)``, or ``(ic, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, ic)`` or
         ``(id, ih, iw, ic)``.
-    weight : array_like, same dtype
+    weight : array_like, same dtype, or integers beside integers
         ``(ic, oc / groups, kd, kh, kw)``. Channels last: ``(kd, kh, kw, oc / groups, ic)``.
     bias, stride, padding, output_padding, groups, dilation, layout, activation, algorithm, out
         As in `conv_transpose2d`, for three axes.

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, cast, overload
 from numpy.typing import ArrayLike
 
 from . import _fastconv
-from ._typing import Axes, FloatArray, IndexArray, Layout, OutputSize, Padding
+from ._typing import Axes, IndexArray, Layout, NumberArray, OutputSize, Padding
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -43,8 +43,8 @@ class _MaxPool(Protocol):
         return_indices: Literal[False] = ...,
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> FloatArray: ...
+        out: NumberArray | None = ...,
+    ) -> NumberArray: ...
     @overload
     def __call__(
         self,
@@ -57,8 +57,8 @@ class _MaxPool(Protocol):
         *,
         return_indices: Literal[True],
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> tuple[FloatArray, IndexArray]: ...
+        out: NumberArray | None = ...,
+    ) -> tuple[NumberArray, IndexArray]: ...
     @overload
     def __call__(
         self,
@@ -71,8 +71,8 @@ class _MaxPool(Protocol):
         return_indices: Literal[True],
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> tuple[FloatArray, IndexArray]: ...
+        out: NumberArray | None = ...,
+    ) -> tuple[NumberArray, IndexArray]: ...
     @overload
     def __call__(
         self,
@@ -85,8 +85,8 @@ class _MaxPool(Protocol):
         return_indices: bool = ...,
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+        out: NumberArray | None = ...,
+    ) -> NumberArray | tuple[NumberArray, IndexArray]: ...
 
 
 class _AdaptiveMaxPool(Protocol):
@@ -98,8 +98,8 @@ class _AdaptiveMaxPool(Protocol):
         return_indices: Literal[False] = ...,
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> FloatArray: ...
+        out: NumberArray | None = ...,
+    ) -> NumberArray: ...
     @overload
     def __call__(
         self,
@@ -108,8 +108,8 @@ class _AdaptiveMaxPool(Protocol):
         return_indices: Literal[True],
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> tuple[FloatArray, IndexArray]: ...
+        out: NumberArray | None = ...,
+    ) -> tuple[NumberArray, IndexArray]: ...
     @overload
     def __call__(
         self,
@@ -118,8 +118,8 @@ class _AdaptiveMaxPool(Protocol):
         return_indices: bool = ...,
         *,
         layout: Layout = ...,
-        out: FloatArray | None = ...,
-    ) -> FloatArray | tuple[FloatArray, IndexArray]: ...
+        out: NumberArray | None = ...,
+    ) -> NumberArray | tuple[NumberArray, IndexArray]: ...
 
 
 def _max_pool(function: Callable[..., Any]) -> _MaxPool:
@@ -141,13 +141,13 @@ def max_pool1d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum of each window of a signal.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out
         As in `max_pool2d`, for one axis; `layout` also ``"NCL"``, ``"NCW"``, ``"NLC"``, ``"NWC"``.
@@ -197,8 +197,8 @@ def max_pool2d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum of each window of an image.
 
     With ``x`` minus infinity outside its extents::
@@ -207,7 +207,7 @@ def max_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``. Any strides, byte order and alignment.
     kernel_size : int or one int per axis
@@ -235,7 +235,8 @@ def max_pool2d(
     y : ndarray
         ``(n, c, oh, ow)``; channels last ``(n, oh, ow, c)``; without ``n`` if the input has none. Each extent
         is ``(input + before + after - dilation * (kernel - 1) - 1) // stride + 1``. The result is exact; a
-        window with a NaN gives NaN.
+        window with a NaN gives NaN, and one that sees nothing but padding, as dilation may leave it, minus
+        infinity or the least integer of its type.
     indices : ndarray of int64
         With `return_indices`: ``h * iw + w`` of each maximum, in either layout, without counting padding. The
         first one where several are equal; the first NaN if there is any.
@@ -250,6 +251,8 @@ def max_pool2d(
     Notes
     -----
     The arithmetic of shapes is that of [1]_, chapter 3.
+
+    Integers are compared as floats that hold them all, which is why those of 64 bits are refused.
 
     References
     ----------
@@ -266,6 +269,8 @@ def max_pool2d(
     >>> values, indices = fastconv.max_pool2d(image, 2, return_indices=True)
     >>> indices
     array([[[4, 6]]])
+    >>> fastconv.max_pool2d(image.astype(np.uint8), 2)
+    array([[[4, 5]]], dtype=uint8)
     """
     return _fastconv.pool(
         2,
@@ -295,13 +300,13 @@ def max_pool3d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum of each window of a volume.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out
@@ -350,13 +355,13 @@ def avg_pool1d(
     count_include_pad: bool = True,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Mean of each window of a signal.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         ``(n, c, iw)``, or ``(c, iw)`` unbatched. Channels last: ``(n, iw, c)`` or ``(iw, c)``.
     kernel_size, stride, padding, ceil_mode, count_include_pad, layout, out
         As in `avg_pool2d`, for one axis; `layout` also ``"NCL"``, ``"NCW"``, ``"NLC"``, ``"NWC"``.
@@ -405,8 +410,8 @@ def avg_pool2d(
     divisor_override: int | None = None,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Mean of each window of an image.
 
     With ``x`` zero outside its extents::
@@ -415,7 +420,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         ``(n, c, ih, iw)``, or ``(c, ih, iw)`` unbatched. Channels last: ``(n, ih, iw, c)`` or
         ``(ih, iw, c)``.
     kernel_size, stride, padding, ceil_mode, layout, out
@@ -441,7 +446,7 @@ def avg_pool2d(
     Notes
     -----
     The result errs by at most ``n u / (1 - n u)`` times the mean of absolute values, with ``n = kh + kw``,
-    or ``kh * kw + 1`` where ``ow`` is 1, and unit roundoff ``u``.
+    or ``kh * kw + 1`` where ``ow`` is 1, and unit roundoff ``u``; of complex numbers, either part does.
 
     Examples
     --------
@@ -480,13 +485,13 @@ def avg_pool3d(
     divisor_override: int | None = None,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray:
+    out: NumberArray | None = None,
+) -> NumberArray:
     """Mean of each window of a volume.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         ``(n, c, id, ih, iw)``, or ``(c, id, ih, iw)`` unbatched. Channels last: ``(n, id, ih, iw, c)`` or
         ``(id, ih, iw, c)``.
     kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, layout, out
@@ -527,13 +532,13 @@ def avg_pool3d(
 
 
 def adaptive_avg_pool1d(
-    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: FloatArray | None = None
-) -> FloatArray:
+    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: NumberArray | None = None
+) -> NumberArray:
     """Mean over windows that divide a signal into `output_size` parts.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         As in `avg_pool1d`.
     output_size, layout, out
         As in `adaptive_avg_pool2d`, for one axis.
@@ -559,8 +564,8 @@ def adaptive_avg_pool1d(
 
 
 def adaptive_avg_pool2d(
-    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: FloatArray | None = None
-) -> FloatArray:
+    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: NumberArray | None = None
+) -> NumberArray:
     """Mean over windows that divide an image into `output_size` parts.
 
     Output ``i`` of ``o`` along an axis of extent ``e`` takes positions ``floor(i * e / o)`` up to, without,
@@ -569,7 +574,7 @@ def adaptive_avg_pool2d(
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         As in `avg_pool2d`.
     output_size : int, None, or one per axis
         Output extents; None keeps the extent of the input. 1 is global pooling.
@@ -608,13 +613,13 @@ def adaptive_avg_pool2d(
 
 
 def adaptive_avg_pool3d(
-    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: FloatArray | None = None
-) -> FloatArray:
+    input: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", out: NumberArray | None = None
+) -> NumberArray:
     """Mean over windows that divide a volume into `output_size` parts.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or complex numbers
         As in `avg_pool3d`.
     output_size, layout, out
         As in `adaptive_avg_pool2d`, for three axes.
@@ -646,13 +651,13 @@ def adaptive_max_pool1d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum over windows that divide a signal into `output_size` parts.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         As in `max_pool1d`.
     output_size, return_indices, layout, out
         As in `adaptive_max_pool2d`, for one axis.
@@ -684,15 +689,15 @@ def adaptive_max_pool2d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum over windows that divide an image into `output_size` parts.
 
     The windows are those of `adaptive_avg_pool2d`.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         As in `max_pool2d`.
     output_size : int, None, or one per axis
         Output extents; None keeps the extent of the input. 1 is global pooling.
@@ -739,13 +744,13 @@ def adaptive_max_pool3d(
     return_indices: bool = False,
     *,
     layout: Layout = "NCHW",
-    out: FloatArray | None = None,
-) -> FloatArray | tuple[FloatArray, IndexArray]:
+    out: NumberArray | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
     """Maximum over windows that divide a volume into `output_size` parts.
 
     Parameters
     ----------
-    input : array_like of float32, float64, float16 or bfloat16
+    input : array_like of floats or integers of at most 32 bits
         As in `max_pool3d`.
     output_size, return_indices, layout, out
         As in `adaptive_max_pool2d`, for three axes.

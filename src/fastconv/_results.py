@@ -1,0 +1,49 @@
+"""Arrays in and out where Python computes, checked and worded as the compiled module does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._arrays import Array
+
+__all__ = ["as_array", "check_out", "result_array"]
+
+
+def as_array(value: Any, name: str) -> Array:
+    """Return an argument as an array."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}={value!r:.200}: expected an array of numbers") from None
+
+
+def check_out(
+    out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], inputs: dict[str, Array | None]
+) -> None:
+    """Fail unless `out` is None or can hold a result."""
+    if out is None:
+        return
+    native = dtype.newbyteorder("=")
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out={out!r:.200}: expected an ndarray or None")
+    if out.dtype != native:
+        raise TypeError(f"out: dtype {out.dtype.str}, expected native {native}")
+    if out.shape != shape:
+        raise ValueError(f"out: shape {out.shape}, expected {shape}")
+    if not out.flags.writeable:
+        raise ValueError("out: the array is read-only, expected one that can be written to")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(f"out: strides {out.strides}, expected a C-contiguous, aligned array")
+    for name, array in inputs.items():
+        if array is not None and np.may_share_memory(out, array):
+            raise ValueError(f"out: the array overlaps {name}, expected memory of its own")
+
+
+def result_array(
+    out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], inputs: dict[str, Array | None]
+) -> Array:
+    """Return `out` if it was given and can hold the result, else a new array."""
+    check_out(out, shape, dtype, inputs)
+    return np.empty(shape, dtype.newbyteorder("=")) if out is None else out
