@@ -198,7 +198,7 @@ def conv2d(
 
     Complex numbers are summed by parts. The real and the imaginary part each err by the bound above with
     ``n + 2`` for ``n``, ``S`` being the sum of ``|Re w| |Re x| + |Im w| |Im x|`` for the one and of
-    ``|Re w| |Im x| + |Im w| |Re x|`` for the other, with that part of the bias. `docs/types_exact.md` tells
+    ``|Re w| |Im x| + |Im w| |Re x|`` for the other, with that part of the bias. `docs/types.md` tells
     how.
 
     The bits of a result do not depend on the number of threads.
