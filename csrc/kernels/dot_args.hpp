@@ -1,32 +1,51 @@
-// The contract of the kernels that multiply bytes: plain data, decided at plan time.
+// The contract of the kernels that multiply bytes, or half-sized floats: plain data, decided at plan time.
 //
-// Four neighbouring channels of a pixel are a word, and one instruction adds the four products of two words to a sum.
+// Neighbouring channels of a pixel, four bytes or two bfloat16, are a word, and one instruction adds the products of two
+// words to a sum: an int32, or a float.
 #pragma once
 
 #include "args.hpp"
 
 namespace fastconv {
 
-constexpr int word_bytes = 4;
+constexpr int64_t word_bytes = 4;
+
+// What a word of sums of type T consists of, and how many of them.
+template <class T>
+struct WordOf;
+template <>
+struct WordOf<int32_t> {
+    using Element = uint8_t;
+};
+template <>
+struct WordOf<float> {
+    using Element = uint16_t;
+};
+template <class T>
+constexpr int64_t word_elements = word_bytes / int64_t(sizeof(typename WordOf<T>::Element));
 
 // Images as their owner has them, copied to words: rows of pixels, the channels of a group side by side, padding around.
+template <class T>
 struct WordArgs {
-    const uint8_t* from;
-    uint8_t* to;
-    TensorShape image;                // of bytes
+    using Element = typename WordOf<T>::Element;
+    const Element* from;
+    Element* to;
+    TensorShape image;
     int64_t groups, channels, words;  // of a group
     int64_t padded[3], before[3];
-    uint8_t flip;  // makes signed bytes unsigned ones, 128 larger
-    uint8_t zero;  // what padding holds, flipped already
+    Element flip;  // makes signed bytes unsigned ones, 128 larger
+    Element zero;  // what padding holds, flipped already
 };
 
 // y[n, o, j] = start[o] + sum over taps and words of x[n, j * step + tap * dilation] . w[o, tap]
+template <class T>
 struct DotArgs {
-    const int32_t* x;        // [image][group][depth][height][width][word], unsigned bytes
-    const int32_t* weights;  // [group][panel][tap][word][channel of the panel], signed bytes
-    const int32_t* start;    // of each output channel
-    void* y;                 // int32, or bytes if there is a scale
-    const float* scale;      // of each output channel, or null: y = clamp(round(scale * float(sum)) + zero)
+    const T* x;        // [image][group][depth][height][width][word]; bytes are unsigned
+    const T* weights;  // [group][panel][tap][word][channel of the panel]; bytes are signed
+    const T* start;    // of each output channel, or null
+    void* y;           // of floats: bfloat16, after the activation
+    Epilogue<T> epilogue;
+    const float* scale;  // of each output channel, or null; of int32: bytes, clamp(round(scale * float(sum)) + zero)
     int32_t zero, low, high;
     TensorShape in, out;  // in: of words, its c_stride lies between groups
     bool channels_first;
@@ -35,12 +54,13 @@ struct DotArgs {
     int64_t panels, row_blocks;
 };
 
-struct DotTable {
-    int lanes, panel;  // output channels of a panel
+template <class T>
+struct DotKernels {
+    int lanes, panel, rows;  // output channels of a vector and of a panel, pixels of a tile
     // A row of one group of one image: task runs over images, groups, and rows of the padded image.
-    void (*gather)(const WordArgs&, int64_t task);
+    void (*gather)(const WordArgs<T>&, int64_t task);
     // A block of rows of one panel: task runs over groups, panels, images, blocks of rows.
-    void (*run)(const DotArgs&, int64_t task);
+    void (*run)(const DotArgs<T>&, int64_t task);
 };
 
 }  // namespace fastconv

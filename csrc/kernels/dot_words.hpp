@@ -1,4 +1,4 @@
-// Bytes gathered to words (dot_args.hpp).
+// Bytes or half-sized floats gathered to words (dot_args.hpp).
 #pragma once
 
 #include "dot_args.hpp"
@@ -9,7 +9,9 @@ namespace {
 
 // Channels first: a vector of pixels at a time, as many words of each; rows of channels become words in registers, and
 // a transpose puts those of a pixel side by side.
-inline void gather_channels_first(const WordArgs& a, const uint8_t* row, uint8_t* to) {
+template <class T, class E>
+inline void gather_channels_first(const WordArgs<T>& a, const E* row, E* to) {
+    constexpr int64_t each = word_elements<T>;
     constexpr int L = lanes<int32_t>;
     const int64_t width = a.image.size[2];
     for (int64_t word = 0; word < a.words; word += L)
@@ -21,23 +23,24 @@ inline void gather_channels_first(const WordArgs& a, const uint8_t* row, uint8_t
             for (int i = 0; i < L; ++i) {
                 block[i] = Vec<int32_t>{};
                 if (i >= words) continue;
-                for (int j = 0; j < word_bytes; ++j) {
-                    const int64_t channel = (word + i) * word_bytes + j;
+                for (int64_t j = 0; j < each; ++j) {
+                    const int64_t channel = (word + i) * each + j;
                     if (channel >= a.channels) break;
-                    const Vec<int32_t> bytes = load_bytes(row + channel * a.image.c_stride + pixel, pixels);
-                    block[i] |= (bytes ^ a.flip) << (8 * j);
+                    const Vec<int32_t> values = load_narrow(row + channel * a.image.c_stride + pixel, pixels);
+                    block[i] |= (values ^ a.flip) << int(32 / each * j);
                 }
             }
             transpose<int32_t>(block);
-            uint8_t* at = to + (pixel * a.words + word) * word_bytes;
+            E* at = to + (pixel * a.words + word) * each;
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i)
-                if (i < pixels) store_partial(reinterpret_cast<int32_t*>(at + i * a.words * word_bytes), block[i], words);
+                if (i < pixels) store_partial(reinterpret_cast<int32_t*>(at + i * a.words * each), block[i], words);
         }
 }
 
-inline void gather_channels_last(const WordArgs& a, const uint8_t* row, uint8_t* to) {
-    const int64_t all = a.image.stride[2], size = a.words * word_bytes;
+template <class T, class E>
+inline void gather_channels_last(const WordArgs<T>& a, const E* row, E* to) {
+    const int64_t all = a.image.stride[2], size = a.words * word_elements<T>;
     if (size == all) {
         for (int64_t i = 0; i < a.image.size[2] * all; ++i) to[i] = row[i] ^ a.flip;
         return;
@@ -48,19 +51,21 @@ inline void gather_channels_last(const WordArgs& a, const uint8_t* row, uint8_t*
     }
 }
 
-void gather_words(const WordArgs& a, int64_t task) {
+template <class T>
+void gather_words(const WordArgs<T>& a, int64_t task) {
+    using E = typename WordOf<T>::Element;
     const int64_t h = task % a.padded[1] - a.before[1], d = task / a.padded[1] % a.padded[0] - a.before[0];
     const int64_t group = task / (a.padded[0] * a.padded[1]) % a.groups, n = task / (a.padded[0] * a.padded[1] * a.groups);
-    const int64_t pixel = a.words * word_bytes;
-    uint8_t* to = a.to + task * a.padded[2] * pixel;
+    const int64_t pixel = a.words * word_elements<T>;
+    E* to = a.to + task * a.padded[2] * pixel;
     const auto fill = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin * pixel; i < end * pixel; ++i) to[i] = a.zero;
     };
     if (d < 0 || d >= a.image.size[0] || h < 0 || h >= a.image.size[1]) return fill(0, a.padded[2]);
     fill(0, a.before[2]);
     fill(a.before[2] + a.image.size[2], a.padded[2]);
-    const uint8_t* row = a.from + n * a.image.n_stride + group * a.channels * a.image.c_stride + d * a.image.stride[0] +
-                         h * a.image.stride[1];
+    const E* row = a.from + n * a.image.n_stride + group * a.channels * a.image.c_stride + d * a.image.stride[0] +
+                   h * a.image.stride[1];
     to += a.before[2] * pixel;
     if (a.image.c_stride == 1)
         gather_channels_last(a, row, to);

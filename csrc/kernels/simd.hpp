@@ -86,12 +86,30 @@ inline Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
 inline Vec<int32_t> dot_add(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> sum) {
     return (Vec<int32_t>)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 }
-// Lanes from and to bytes, the first `count` of them.
-inline Vec<int32_t> load_bytes(const uint8_t* p, int count) {
+#endif
+#if defined(__AVX512BF16__)
+// sum[i] + the two products of the bfloat16 of lane i; denormal numbers count as zeros.
+inline Vec<float> dot_add(Vec<float> a, Vec<float> b, Vec<float> sum) {
+    return (Vec<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+}
+#endif
+#if defined(__AVX512VNNI__) || defined(__AVX512BF16__)
+// Lanes from and to unsigned integers of fewer bits, the first `count` of them.
+inline Vec<int32_t> load_narrow(const uint8_t* p, int count) {
     return (Vec<int32_t>)_mm512_maskz_cvtepu8_epi32(__mmask16(-1), _mm_maskz_loadu_epi8(__mmask16((1u << count) - 1), p));
 }
-inline void store_bytes(uint8_t* p, Vec<int32_t> v, int count) {
+inline Vec<int32_t> load_narrow(const uint16_t* p, int count) {
+    return (Vec<int32_t>)_mm512_maskz_cvtepu16_epi32(__mmask16(-1),
+                                                     _mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), p));
+}
+inline void store_narrow(uint8_t* p, Vec<int32_t> v, int count) {
     _mm512_mask_cvtepi32_storeu_epi8(p, __mmask16((1u << count) - 1), (__m512i)v);
+}
+inline void store_narrow(uint16_t* p, Vec<int32_t> v, int count) {
+    _mm512_mask_cvtepi32_storeu_epi16(p, __mmask16((1u << count) - 1), (__m512i)v);
+}
+inline void store_narrow(int32_t* p, Vec<int32_t> v, int count) {
+    _mm512_mask_storeu_epi32(p, __mmask16((1u << count) - 1), (__m512i)v);
 }
 #endif
 
