@@ -44,6 +44,9 @@ constexpr double box_vector = 6.5;          // to transpose a vector of channels
 // Input channels with tiles in lanes: with more, the transformed input of some vectors of tiles leaves the first cache.
 constexpr double most_lane_channels = 8;
 
+constexpr double half_converted = 0.4;  // of an element, on its way in or out
+constexpr double word_gathered = 0.8;   // of two of them, to where products are of words
+
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 
 // What the kernels of one instruction set and element type look like.
@@ -95,6 +98,15 @@ double direct_channel_lanes(const Problem& p, const TileShape& s) {
     return images(p) * rows *
            (tiles(s, double(p.output[2]), group_out(p), sum, channels_first(p) ? transpose_vector : 1) +
             runs * ceiling(group_out(p), s.vectors * s.lanes));
+}
+
+// Two products at a time, of an input whose padding is in memory.
+double dot(const Problem& p, const TileShape& s) {
+    const double rows = double(p.output[0] * p.output[1]), words = ceiling(group_in(p), 2);
+    const double gather = images(p) * words * double(p.input_pixels()) * word_gathered;
+    return gather + images(p) * rows *
+                        tiles(s, double(p.output[2]), group_out(p), words * double(p.taps()),
+                              channels_first(p) ? transpose_vector : 1);
 }
 
 double direct_pixel_lanes(const Problem& p, const TileShape& s) {
@@ -241,6 +253,7 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::winograd2: return winograd(p, s, 2);
         case AlgorithmId::winograd4: return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, 4);
         case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
+        case AlgorithmId::dot: return dot(p, s);
         case AlgorithmId::pool: return p.operations();
     }
     return 0;
@@ -250,6 +263,8 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
 
 double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa, bool prepared) {
     double all = cycles(p, id, isa);
+    if (is_half(p.dtype) && id != AlgorithmId::dot)
+        all += half_converted * double(p.n) * double(p.ic * p.input_pixels() + p.oc * p.output_pixels());
     // The other kernels' weights are packed while they compute, for next to nothing.
     if (!prepared && is_winograd(id)) {
         const double bytes = winograd_weight_bytes(p, id == AlgorithmId::winograd2 ? 2 : 4);

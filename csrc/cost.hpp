@@ -6,7 +6,7 @@
 
 namespace fastconv {
 
-enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, pool };
+enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, dot, pool };
 inline bool is_winograd(AlgorithmId id) { return id == AlgorithmId::winograd2 || id == AlgorithmId::winograd4; }
 
 // Microseconds on one thread; `prepared` says that the weights are packed already. Never a matter of the thread count, so

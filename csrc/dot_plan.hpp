@@ -1,46 +1,54 @@
-// How a convolution of bytes is done by the processor's dot products: images become words (kernels/dot_args.hpp), some at a
-// time, and are convolved in place.
+// How a convolution of bytes or of bfloat16 is done by the processor's dot products: images become words
+// (kernels/dot_args.hpp), some at a time, and are convolved in place.
 #pragma once
 
 #include <vector>
 
 #include "kernels/dot_args.hpp"
+#include "pack.hpp"
 #include "schedule.hpp"
 
 namespace fastconv {
 
-// Weights in the order of the kernel, and what each output channel's add up to.
-struct DotWeights {
-    Buffer data;
-    std::vector<int32_t> sums;
-};
-DotWeights pack_dot_weights(const Problem&, const DotTable&, const int8_t* weights);
-
-// What becomes of the sums of output channel o: they are stored as int32; or, with a scale, as bytes,
-// clamp(round(scale[o] * float(sum)) + zero, low, high).
+// What becomes of the sums of output channel o: of bfloat16, what the problem's activation makes of them, rounded; of bytes,
+// the int32 itself, or, with a scale, a byte, clamp(round(scale[o] * float(sum)) + zero, low, high).
 struct DotOutput {
     const float* scale = nullptr;
     int32_t zero = 0, low = 0, high = 0;
 };
 
+// T is what sums are: int32_t of bytes, float of bfloat16.
+template <class T>
 class DotPlan {
    public:
-    DotPlan(const Problem&, const DotTable&, int threads);
+    using Element = typename WordOf<T>::Element;
 
-    // y = start[o] + sum of (x - zero) * w, x of signed or unsigned bytes; start may be null. Modulo 2^32.
-    void run(const void* x, bool is_signed, int zero, const DotWeights&, const int32_t* start, const DotOutput&,
-             void* y) const;
+    DotPlan(const Problem&, const DotKernels<T>&, int threads);
+
+    int64_t packed_bytes() const;
+    // Weights in the order of the kernel; of bytes, signed ones.
+    void pack(const Element* weights, const WeightStrides&, void* to) const;
+
+    // y[o] = start[o] + sum of x * w; start may be null. With signed bytes, `flip` is 128, and they are read as unsigned
+    // ones that are 128 larger; padding holds `zero`.
+    void run(const void* x, const void* packed, const T* start, void* y, const DotOutput& = {}, Element flip = 0,
+             Element zero = 0) const;
+
+    const PlanSummary& summary() const { return summary_; }
 
    private:
-    bool in_place(const void* x, bool is_signed) const;
+    bool in_place(const void* x, Element flip) const;
 
-    const Problem problem_;
-    const DotTable& table_;
-    int threads_;
-    WordArgs words_{};
-    DotArgs args_{};
+    Problem problem_;
+    const DotKernels<T>* kernels_;
+    WordArgs<T> words_{};
+    DotArgs<T> args_{};
     int64_t image_words_;  // of an image as words
     int64_t images_at_once_;
+    PlanSummary summary_;
 };
+
+extern template class DotPlan<int32_t>;
+extern template class DotPlan<float>;
 
 }  // namespace fastconv

@@ -15,8 +15,10 @@ namespace fastconv {
 #define X(table, level) extern const KernelTable table;
 FASTCONV_BUILT_ISAS
 #undef X
-// FASTCONV_BUILT_DOTS is X(table, kernels of bytes) for those that have some.
-#define X(table, dot) extern const DotTable dot;
+// FASTCONV_BUILT_DOTS is X(table, kernels of bytes, kernels of bfloat16) for those that have some.
+#define X(table, bytes, halves)             \
+    extern const DotKernels<int32_t> bytes; \
+    extern const DotKernels<float> halves;
 FASTCONV_BUILT_DOTS
 #undef X
 
@@ -49,10 +51,19 @@ int processor_level() {
 #endif
 }
 
-bool processor_has_vnni() {
+// Instructions of AVX-512 that no level has, as bits of what leaf 7 answers.
+bool multiplies_bytes() {
 #if defined(__x86_64__)
     uint32_t eax, ebx, ecx, edx;
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx >> 11 & 1);
+#else
+    return false;
+#endif
+}
+bool multiplies_halves() {
+#if defined(__x86_64__)
+    uint32_t eax, ebx, ecx, edx;
+    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
 #else
     return false;
 #endif
@@ -110,11 +121,22 @@ std::vector<const KernelTable*> usable_isas() {
     throw std::invalid_argument("FASTCONV_ISA='" + std::string(wanted) + "': expected one of " + names(built_isas()));
 }
 
-const DotTable* dot_kernels([[maybe_unused]] const KernelTable& isa) {
-    static const bool usable = processor_has_vnni();
+template <>
+const DotKernels<int32_t>* dot_kernels([[maybe_unused]] const KernelTable& isa) {
+    static const bool usable = multiplies_bytes();
     if (!usable) return nullptr;
-#define X(table, dot) \
-    if (&isa == &table) return &dot;
+#define X(table, bytes, halves) \
+    if (&isa == &table) return &bytes;
+    FASTCONV_BUILT_DOTS
+#undef X
+    return nullptr;
+}
+template <>
+const DotKernels<float>* dot_kernels([[maybe_unused]] const KernelTable& isa) {
+    static const bool usable = multiplies_halves();
+    if (!usable) return nullptr;
+#define X(table, bytes, halves) \
+    if (&isa == &table) return &halves;
     FASTCONV_BUILT_DOTS
 #undef X
     return nullptr;

@@ -36,8 +36,10 @@ int x86_level(const X86Features&);
 std::vector<const KernelTable*> usable_isas();
 std::vector<const KernelTable*> built_isas();
 
-// What this processor has besides the instructions of its level: kernels of bytes that go with an instruction set, or null.
-const DotTable* dot_kernels(const KernelTable&);
+// What this processor may have besides the instructions of its level: kernels that go with an instruction set and multiply
+// bytes (T = int32_t), or bfloat16 (float); or null.
+template <class T>
+const DotKernels<T>* dot_kernels(const KernelTable&);
 
 const KernelTable& current_isa();
 void set_current_isa(const std::string& name);  // one of usable_isas()

@@ -294,6 +294,11 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
                    bool finite)
     : problem_(part_of(asked)), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
     const Problem& p = problem_;
+    if (id == AlgorithmId::dot) {
+        dot_.emplace(p, *dot_kernels<float>(isa), threads);
+        summary_ = dot_->summary();
+        return;
+    }
     if (p.input != asked.input) {
         parts_ = p.n > 0 ? asked.n / p.n : 1;
         part_bytes_ = p.n * asked.ic * asked.input_pixels() * asked.computed_size();
@@ -302,7 +307,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         a = arguments<T>(p);
         const bool takes_rows = id == AlgorithmId::direct || id == AlgorithmId::pointwise;
-        if (takes_rows && algorithm_of(AlgorithmId::pointwise).unsupported(p).empty()) {
+        if (takes_rows && algorithm_of(AlgorithmId::pointwise).unsupported(p, isa).empty()) {
             flatten(a.in);
             flatten(a.out);
         }
@@ -365,12 +370,17 @@ int64_t ConvPlan::winograd_weight_bytes() const {
 
 // Winograd's weights are followed by the direct kernel's.
 int64_t ConvPlan::packed_weight_bytes() const {
+    if (dot_) return dot_->packed_bytes();
     if (dense()) return dense_weight_bytes();
     if (is_winograd(format_.algorithm)) return winograd_weight_bytes() + dense_weight_bytes();
     return depthwise_weight_bytes();
 }
 
 double ConvPlan::pack_to(const void* weights, void* to) const {
+    if (dot_) {
+        dot_->pack(static_cast<const uint16_t*>(weights), strides_, to);
+        return 0;
+    }
     return std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
@@ -439,6 +449,7 @@ void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias
 
 void ConvPlan::run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
+    if (dot_) return dot_->run(x, weights, static_cast<const float*>(bias), y);
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
@@ -471,6 +482,12 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
         return int64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
     };
     const auto run = [&](const void* from, void* to) {
+        if (dot_) {
+            const int64_t begin = now();
+            run_packed(from, weights.data.data(), weights.safe, bias, to);
+            total[0] += (now() - begin) * summary_.threads;
+            return;
+        }
         std::visit(
             [&]<class T>(const ConvArgs<T>& planned) {
                 const ConvArgs<T> a = arguments_of(planned, from, weights.data.data(), weights.safe, bias, to);
@@ -493,6 +510,11 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
 
 void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y) const {
     if (summary_.tasks == 0) return;
+    if (dot_) {
+        const Workspace packed(packed_weight_bytes());
+        pack_to(weights, packed.data());
+        return run_packed(x, packed.data(), 0, bias, y);
+    }
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
+#include "dot_plan.hpp"
 #include "pack.hpp"
 #include "schedule.hpp"
 #include "windows.hpp"
@@ -18,11 +20,14 @@ class ConvPlan {
     // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
     ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, const WeightStrides&, bool finite = true);
 
+    // Whether x, weights and y are of the problem's own type, which is bfloat16 then, rather than of the one computed in.
+    bool takes_halves() const { return dot_.has_value(); }
+
     WeightFormat weight_format() const { return format_; }
     int64_t packed_weight_bytes() const;
     std::shared_ptr<const PackedWeights> pack(const void* weights) const;  // throws std::bad_alloc
 
-    // x and y are dense in the problem's layout; bias may be null.
+    // x and y are dense in the problem's layout; bias may be null, and is of the type computed in.
     void run(const void* x, const PackedWeights&, const void* bias, void* y) const;
     // The same with the caller's own weights, finite or not. Each thread packs what its tasks read, just before they do.
     void run(const void* x, const void* weights, const void* bias, void* y) const;
@@ -66,6 +71,7 @@ class ConvPlan {
     WeightFormat format_;
     int threads_;
     std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers
+    std::optional<DotPlan<float>> dot_;                     // does it all, if there is one
     std::vector<int64_t> offsets_;
     ProductPlaces products_;
     PlanSummary summary_;

@@ -147,6 +147,7 @@ Problem with_border_drawn(const Problem& p) {
     if (p.boundary == Boundary::constant || !p.padded()) return q;
     for (size_t i = 0; i < 3; ++i) q.input[i] += p.before[i] + p.after[i];
     q.before = q.after = {};
+    q.dtype = computed_in(p.dtype);  // borders are drawn around that
     return q;
 }
 

@@ -18,7 +18,9 @@ bool all_ones(const Axes& axes) { return axes == Axes{1, 1, 1}; }
 
 std::string unless_conv(const Problem& p) { return is_conv(p) ? "" : "computes convolutions, not pooling"; }
 
-std::string unsupported_pointwise(const Problem& p) {
+std::string any_conv(const Problem& p, const KernelTable&) { return unless_conv(p); }
+
+std::string unsupported_pointwise(const Problem& p, const KernelTable&) {
     if (!is_conv(p)) return unless_conv(p);
     if (p.taps() != 1) return "needs a kernel of extent 1 on every axis";
     if (!all_ones(p.stride)) return "needs stride 1";
@@ -26,7 +28,7 @@ std::string unsupported_pointwise(const Problem& p) {
     return "";
 }
 
-std::string unsupported_winograd(const Problem& p) {
+std::string unsupported_winograd(const Problem& p, const KernelTable&) {
     if (!is_conv(p)) return unless_conv(p);
     if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
     if (!all_ones(p.stride)) return "needs stride 1";
@@ -38,7 +40,7 @@ std::string unsupported_winograd(const Problem& p) {
 
 constexpr int64_t most_depthwise_channels = 16;
 
-std::string unsupported_depthwise(const Problem& p) {
+std::string unsupported_depthwise(const Problem& p, const KernelTable&) {
     if (!is_conv(p)) return unless_conv(p);
     const int64_t channels = p.ic / p.groups;
     if (channels != 1 && (p.groups == 1 || channels == 0 || channels > most_depthwise_channels))
@@ -47,7 +49,16 @@ std::string unsupported_depthwise(const Problem& p) {
     return "";
 }
 
-std::string unsupported_pool(const Problem& p) { return is_conv(p) ? "computes pooling, not convolutions" : ""; }
+std::string unsupported_dot(const Problem& p, const KernelTable& isa) {
+    if (!is_conv(p)) return unless_conv(p);
+    if (p.dtype != DType::bf16) return "needs bfloat16, in which padding shows zeros";
+    if (!dot_kernels<float>(isa)) return std::string("needs a processor that multiplies bfloat16, and ") + "x86-64-v4";
+    return "";
+}
+
+std::string unsupported_pool(const Problem& p, const KernelTable&) {
+    return is_conv(p) ? "computes pooling, not convolutions" : "";
+}
 
 double cost_of(const Candidate& c) { return c.microseconds; }
 
@@ -86,8 +97,10 @@ const std::vector<Algorithm>& algorithms() {
          unsupported_winograd},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
          unsupported_winograd},
-        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", unless_conv},
-        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", unless_conv},
+        {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", any_conv},
+        {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", any_conv},
+        {AlgorithmId::dot, "dot", "bfloat16: products of pairs of channels in one instruction, summed in float32",
+         unsupported_dot},
         {AlgorithmId::pool, "pool", "maximum and average over windows", unsupported_pool},
     };
     return list;
@@ -127,13 +140,13 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa,
     check_algorithm_name(name);
     const bool strict = name == "strict", free = strict || name == "auto";
     const auto asked_for = [&](const Algorithm& a) {
-        if (free) return !(strict && is_winograd(a.id));
+        if (free) return !(strict && (is_winograd(a.id) || a.id == AlgorithmId::dot));
         return name == a.name || (name == "winograd" && is_winograd(a.id));
     };
     Choice choice{nullptr, "", {}};
     const Problem computed = with_border_drawn(p);
     for (const auto& a : algorithms()) {
-        const std::string unsupported = a.unsupported(computed);
+        const std::string unsupported = a.unsupported(computed, isa);
         const double cost = unsupported.empty() ? estimated_microseconds(computed, a.id, isa, prepared) : 0;
         choice.candidates.push_back({&a, unsupported, cost});
     }

@@ -13,7 +13,7 @@ struct Algorithm {
     const char* name;
     const char* summary;
     // Why it cannot do the problem, as the end of a sentence that begins with its name; empty if it can.
-    std::string (*unsupported)(const Problem&);
+    std::string (*unsupported)(const Problem&, const KernelTable&);
 };
 
 const std::vector<Algorithm>& algorithms();
@@ -32,7 +32,7 @@ struct Choice {
 };
 
 // `name` is an algorithm, "winograd" for the cheaper of its two sizes, "auto" for the cheapest of all, or "strict" for the
-// cheapest that adds up the products of the definition and nothing else. `prepared`: whether weights are packed but once.
+// cheapest that adds up the products of the definition and nothing else, small ones too. `prepared`: whether weights are packed but once.
 // Throws std::invalid_argument for a name that does not exist or cannot do the problem, saying why.
 Choice choose(const Problem&, const std::string& name, const KernelTable&, bool prepared = true);
 

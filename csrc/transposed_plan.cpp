@@ -118,6 +118,7 @@ void TransposedPlan::add_joined(const std::string& algorithm) {
 TransposedPlan::TransposedPlan(const Problem& p, const std::string& algorithm, const KernelTable& isa, int threads)
     : problem_(p), isa_(isa), threads_(threads) {
     check_algorithm_name(algorithm);
+    problem_.dtype = computed_in(p.dtype);  // phases are convolutions of what y was widened to
     for (size_t i = 0; i < 3; ++i) {
         const int64_t common = std::gcd(p.stride[i], p.dilation[i]);
         tap_step_[i] = p.stride[i] / common;

@@ -13,6 +13,7 @@ import pytest
 
 import fastconv
 from fastconv import Problem, bench, grad
+from fastconv._fastconv import supports
 
 from . import conv_gradients
 from .guarded import guarded, guarded_copy
@@ -92,7 +93,7 @@ def test_rounding(isa: str, half: np.dtype[Any]) -> None:
     step = np.ldexp(1.0, exponent - 1 + least).astype(half)  # to the next number
     x = np.stack([bits[finite], step, step])[None]
     rows = np.array([[1, 0.5, 0], [1, 0.5, -(2**-10)], [1, 0.5, 2**-10]])
-    y = fastconv.conv1d(x, np.concatenate([rows, -rows])[..., None].astype(half))
+    y = fastconv.conv1d(x, np.concatenate([rows, -rows])[..., None].astype(half), algorithm="strict")
     tie, below, above = number + (number & 1), number, number + 1
     expected = np.stack([tie, below, above])
     expected = np.concatenate([expected, expected | 0x8000])[None]
@@ -125,7 +126,10 @@ def test_nan_and_infinities(isa: str, half: np.dtype[Any]) -> None:
 
 @pytest.mark.parametrize("name", list(CONVOLUTIONS)[::3])
 def test_convolution(half: np.dtype[Any], name: str) -> None:
-    """Every algorithm: float32's result, rounded; half a last place beyond float32's bound at most."""
+    """Every algorithm: half a last place beyond float32's bound; float32's result, rounded, but for dot products.
+
+    These take a denormal number, of a product or a sum, for zero.
+    """
     text = in_type(CONVOLUTIONS[name], half.name)
     problem, like = Problem(text), Problem(in_type(CONVOLUTIONS[name], "float32"))
     data = arrays(text)
@@ -135,18 +139,25 @@ def test_convolution(half: np.dtype[Any], name: str) -> None:
     least = float(2.0 ** (-25 if half == np.float16 else -134))
     for algorithm, what in variants(problem):
         y = call(problem, data, algorithm=algorithm)
-        assert_same(y, rounded(call(like, wide, algorithm=algorithm), half), f"{text}, {what}")
         bound = oracle.bound(algorithm)
+        if algorithm == "dot":
+            products = wide.weight.size // max(problem.output_shape[1 if problem.layout == "NCHW" else -1], 1)
+            bound = bound + products * 2.0**-126 * (1 + np.abs(wide.weight).max() + np.abs(wide.input).max())
+        else:
+            assert_same(y, rounded(call(like, wide, algorithm=algorithm), half), f"{text}, {what}")
         bound = bound + place * (np.abs(oracle.value) + bound) + least
         assert_within(y.astype(np.float64), oracle.value, bound, f"{text}, {what}")
         prepared = getattr(fastconv, f"Conv{problem.rank}d")(
             data.weight, data.bias, **arguments(problem), algorithm=algorithm
         )
+        if algorithm == "dot":
+            assert_same(prepared(data.input), y, f"{text}, prepared, {what}")
+            continue
         expected = getattr(fastconv, f"Conv{problem.rank}d")(
             wide.weight, wide.bias, **arguments(problem), algorithm=algorithm
         )
         assert_same(prepared(data.input), rounded(expected(wide.input), half), f"{text}, prepared, {what}")
-    assert fastconv.explain(problem).algorithm == fastconv.explain(like).algorithm
+    assert fastconv.explain(problem).algorithm in {"dot", fastconv.explain(like).algorithm}
 
 
 @pytest.mark.parametrize("name", list(POOLS)[::3])
@@ -394,10 +405,10 @@ def test_problem(half: np.dtype[Any]) -> None:
     assert problem.dtype == half.name
     assert problem != wide
     assert 2 * problem.bytes == wide.bytes
-    explained, as_float = fastconv.explain(problem), fastconv.explain(wide)
+    explained, as_float = fastconv.explain(problem, "winograd4"), fastconv.explain(wide, "winograd4")
     assert explained.packed_weight_bytes == as_float.packed_weight_bytes
     assert explained.workspace_bytes == as_float.workspace_bytes
-    assert explained.estimate_us == as_float.estimate_us
+    assert explained.estimate_us > as_float.estimate_us  # for it is widened, and rounded
 
 
 def test_bench(half: np.dtype[Any]) -> None:
@@ -415,6 +426,74 @@ def test_bench(half: np.dtype[Any]) -> None:
         fastconv.forget_tuning()
 
 
+# ---------------------------------------------------------------- dot products
+
+
+@pytest.fixture
+def bfloat16() -> np.dtype[Any]:
+    """The type, where it can be had and the processor multiplies it."""
+    dtype = np.dtype(pytest.importorskip("ml_dtypes").bfloat16)
+    if supports("dot", "conv1d n1 ic2 iw9 oc1 kw1 nchw bf16"):
+        pytest.skip("no dot products of bfloat16 here")
+    return dtype
+
+
+@pytest.mark.parametrize("flush", ["start", "end"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("ic", [1, 2, 33, 64])
+def test_dot_stays_inside(bfloat16: np.dtype[Any], ic: int, padding: int, layout: str, flush: str) -> None:
+    """Arrays beside pages without access; small integers, which every sum holds."""
+    rng = np.random.default_rng(ic)
+    x, w = rng.integers(-3, 4, (2, ic, 5, 19)), rng.integers(-1, 2, (35, ic, 3, 3))
+    if layout == "NHWC":
+        x, w = np.moveaxis(x, 1, -1), np.moveaxis(w, (0, 1), (-1, -2))
+    expected = fastconv.conv2d(x, w, padding=padding, layout=layout)
+    x, w = (guarded_copy(a.astype(bfloat16), flush) for a in (x, w))
+    out = guarded(expected.shape, bfloat16, flush)
+    fastconv.conv2d(x, w, padding=padding, layout=layout, algorithm="dot", out=out)
+    assert_same(out, expected.astype(np.float32).astype(bfloat16))
+
+
+def test_dot_with_infinite_weights(bfloat16: np.dtype[Any]) -> None:
+    """Padding is no number that a weight could be multiplied with."""
+    x, w = draw(bfloat16, 1, 4, 6, 7), draw(bfloat16, 3, 4, 3, 3)
+    w[0, 0, 0, 0], w[1, 1, 1, 1] = np.inf, np.nan
+    x[0, 2, 3, 3] = -np.inf
+    expected = fastconv.conv2d(widened(x), widened(w), padding=1, algorithm="direct")
+    for y in (
+        fastconv.conv2d(x, w, padding=1, algorithm="dot"),
+        fastconv.Conv2d(w, padding=1, algorithm="dot")(x),
+    ):
+        np.testing.assert_array_equal(np.isnan(widened(y)), np.isnan(expected))
+        np.testing.assert_array_equal(np.isinf(widened(y)), np.isinf(expected))
+
+
+def test_dot_same_bits(bfloat16: np.dtype[Any]) -> None:
+    """For any number of threads, and any batch."""
+    x, w, b = draw(bfloat16, 3, 66, 40, 41), draw(bfloat16, 70, 66, 3, 3), draw(bfloat16, 70)
+    expected: Array | None = None
+    for threads in (1, 2, 3, 8):
+        fastconv.set_num_threads(threads)
+        y = fastconv.conv2d(x, w, b, padding=1, activation="silu", algorithm="dot")
+        expected = y if expected is None else expected
+        assert_same(y, expected)
+        assert_same(fastconv.conv2d(x[1], w, b, padding=1, activation="silu", algorithm="dot"), expected[1])
+
+
+def test_dot_refuses(bfloat16: np.dtype[Any]) -> None:
+    """What it does not do, it says."""
+    x, w = draw(bfloat16, 1, 4, 6, 7), draw(bfloat16, 3, 4, 3, 3)
+    for call_it in (
+        lambda: fastconv.conv2d(widened(x), widened(w), algorithm="dot"),
+        lambda: fastconv.conv2d(x, w, padding=1, padding_mode="reflect", algorithm="dot"),
+        lambda: fastconv.conv_transpose2d(x, np.swapaxes(w, 0, 1), algorithm="dot"),
+    ):
+        with pytest.raises(ValueError, match="algorithm='dot': it needs bfloat16"):
+            call_it()
+    assert fastconv.explain("conv2d n1 ic4 ih9 iw9 oc4 kh3 kw3 nchw bf16", "strict").algorithm != "dot"
+
+
 # ---------------------------------------------------------------- threads
 
 
@@ -424,7 +503,10 @@ def test_threads(half: np.dtype[Any]) -> None:
     w = draw(half, 2, 2, 3, 3)
     for call_on, wide in (
         (lambda: fastconv.relu(x), lambda: fastconv.relu(widened(x))),
-        (lambda: fastconv.conv2d(x, w), lambda: fastconv.conv2d(widened(x), widened(w))),
+        (
+            lambda: fastconv.conv2d(x, w, algorithm="strict"),
+            lambda: fastconv.conv2d(widened(x), widened(w), algorithm="strict"),
+        ),
         (lambda: fastconv.avg_pool2d(x, 3), lambda: fastconv.avg_pool2d(widened(x), 3)),
     ):
         for bits, isa in everywhere(lambda f=call_on: f().view(np.uint16)):  # type: ignore[misc]

@@ -419,9 +419,7 @@ py::array output_array(py::handle out, const Shape& shape, DType dtype, std::ini
 }  // namespace
 
 Result::Result(py::handle out, const Shape& shape, DType dtype, std::initializer_list<Input> inputs)
-    : array_(output_array(out, shape, dtype, inputs)), dtype_(dtype) {
-    if (is_half(dtype)) wide_.emplace(array_.size() * int64_t(sizeof(float)));
-}
+    : array_(output_array(out, shape, dtype, inputs)), dtype_(dtype) {}
 
 void Result::round() {
     void* to = array_.mutable_data();

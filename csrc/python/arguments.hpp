@@ -80,7 +80,11 @@ void check_shape(const py::array&, const char* name, const Shape& expected, cons
 class Result {
    public:
     Result(py::handle out, const Shape&, DType, std::initializer_list<Input>);
-    void* data() { return wide_ ? wide_->data() : array_.mutable_data(); }  // of the type computed in
+    void* data() {  // of the type computed in
+        if (is_half(dtype_) && !wide_) wide_.emplace(array_.size() * int64_t(sizeof(float)));
+        return wide_ ? wide_->data() : own_data();
+    }
+    void* own_data() { return array_.mutable_data(); }  // of the array's
     int64_t size() const { return array_.size(); }
     py::array array() {  // once it is computed
         if (wide_) round();

@@ -49,9 +49,10 @@ py::array PreparedConv::call(py::handle input, py::handle out) {
     check_dtype(x, "input", dtype, "weight");
     const auto prepared = prepared_for(shape_of(x));
     Result y(out, prepared->output, dtype, {{"input", &x}});
-    const py::array x_native = native(x, dtype);
+    const bool halves = prepared->plan.takes_halves();
+    const py::array x_native = halves ? contiguous(x, dtype) : native(x, dtype);
     const void* bias = bias_native_ ? bias_native_->data() : nullptr;
-    void* y_data = y.data();
+    void* y_data = halves ? y.own_data() : y.data();
     compute(prepared->problem.operations(), [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data); });
     return y.array();
 }
@@ -68,9 +69,10 @@ py::object PreparedConv::profile(py::handle input) {
     check_dtype(x, "input", dtype, "weight");
     const auto prepared = prepared_for(shape_of(x));
     Result y(py::none(), prepared->output, dtype, {{"input", &x}});
-    const py::array x_native = native(x, dtype);
+    const bool halves = prepared->plan.takes_halves();
+    const py::array x_native = halves ? contiguous(x, dtype) : native(x, dtype);
     const void* bias = bias_native_ ? bias_native_->data() : nullptr;
-    void* y_data = y.data();
+    void* y_data = halves ? y.own_data() : y.data();
     std::vector<int64_t> times;
     compute(prepared->problem.operations(),
             [&] { times = prepared->plan.profile(x_native.data(), *prepared->weights, bias, y_data); });
@@ -118,7 +120,10 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
 std::shared_ptr<const PackedWeights> PreparedConv::packed_for(const ConvPlan& plan) {
     for (const auto& known : packed_)
         if (known->format == plan.weight_format()) return known;
-    packed_.push_back(plan.pack(Widened(problem().dtype, weight_.data(), weight_.size()).data()));
+    if (plan.takes_halves())
+        packed_.push_back(plan.pack(weight_.data()));
+    else
+        packed_.push_back(plan.pack(Widened(problem().dtype, weight_.data(), weight_.size()).data()));
     return packed_.back();
 }
 

@@ -171,8 +171,9 @@ void register_problem(py::module_& m) {
         check_algorithm_name(name);
         const Problem computed = with_border_drawn(p);
         for (const auto& a : algorithms())
-            if (name == a.name) return a.unsupported(computed);
-        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(computed) : std::string();
+            if (name == a.name) return a.unsupported(computed, current_isa());
+        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(computed, current_isa())
+                                  : std::string();
     });
 }
 
