@@ -126,9 +126,9 @@ def test_nan_and_infinities(isa: str, half: np.dtype[Any]) -> None:
 
 @pytest.mark.parametrize("name", list(CONVOLUTIONS)[::3])
 def test_convolution(half: np.dtype[Any], name: str) -> None:
-    """Every algorithm: half a last place beyond float32's bound; float32's result, rounded, but for dot products.
+    """Every algorithm: half a last place beyond float32's bound; float32's result, rounded, but for "dot".
 
-    These take a denormal number, of a product or a sum, for zero.
+    That takes a denormal number, of a product or a sum, for zero.
     """
     text = in_type(CONVOLUTIONS[name], half.name)
     problem, like = Problem(text), Problem(in_type(CONVOLUTIONS[name], "float32"))

@@ -152,8 +152,9 @@ def conv2d(
         clamps alone, ``"relu"`` and ``"relu6"`` among them, with integer bounds; for complex numbers none.
     algorithm : str
         ``"auto"`` for the fastest by estimate; ``"strict"`` for the fastest but Winograd's, which forms other
-        sums than those of the definition and has larger rounding errors (Notes), and but ``"dot"``, which takes
-        denormal numbers for zeros; a name from `algorithms`; or ``"winograd"`` for the better of its two sizes.
+        sums than those of the definition and has larger rounding errors (Notes), and but ``"dot"``, which
+        takes denormal numbers for zeros; a name from `algorithms`; or ``"winograd"`` for the better of its
+        two sizes.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
         input.
