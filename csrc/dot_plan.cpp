@@ -51,7 +51,8 @@ DotPlan<T>::DotPlan(const Problem& p, const DotKernels<T>& kernels, int threads)
     const int64_t wanted = summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, others) : 1;
     a.row_blocks = std::clamp<int64_t>(wanted, 1, at_least_one(a.out.size[0] * a.out.size[1]));
     if (p.n > 0 && p.output_pixels() > 0) summary_.tasks = p.groups * a.panels * p.n * a.row_blocks;
-    summary_.workspace_bytes = summary_.tasks > 0 ? images_at_once_ * image_words_ * word_bytes : 0;
+    const int64_t behind = kernels.matrix ? kernels.rows * p.stride[2] * w.words * word_bytes : 0;  // that are read too
+    summary_.workspace_bytes = summary_.tasks > 0 ? images_at_once_ * image_words_ * word_bytes + behind : 0;
     summary_.tile = tile_text(kernels.rows, "pixels", kernels.panel, "channels");
     summary_.blocking = {{"panels", a.panels}, {"row_blocks", a.row_blocks}, {"images", images_at_once_}};
 }
@@ -86,8 +87,8 @@ void DotPlan<T>::pack(const Element* weights, const WeightStrides& at, void* pac
 // Whether the image is words as it is.
 template <class T>
 bool DotPlan<T>::in_place(const void* x, Element flip) const {
-    return flip == 0 && problem_.layout == Layout::channels_last && problem_.groups == 1 && !problem_.padded() &&
-           problem_.ic % word_elements<T> == 0 && reinterpret_cast<uintptr_t>(x) % word_bytes == 0;
+    return !kernels_->matrix && flip == 0 && problem_.layout == Layout::channels_last && problem_.groups == 1 &&
+           !problem_.padded() && problem_.ic % word_elements<T> == 0 && reinterpret_cast<uintptr_t>(x) % word_bytes == 0;
 }
 
 template <class T>

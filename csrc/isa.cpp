@@ -7,6 +7,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace fastconv {
 
@@ -15,10 +19,10 @@ namespace fastconv {
 #define X(table, level) extern const KernelTable table;
 FASTCONV_BUILT_ISAS
 #undef X
-// FASTCONV_BUILT_DOTS is X(table, kernels of bytes, kernels of bfloat16) for those that have some.
-#define X(table, bytes, halves)             \
-    extern const DotKernels<int32_t> bytes; \
-    extern const DotKernels<float> halves;
+// FASTCONV_BUILT_DOTS is X(table, kernels of bytes and of bfloat16 by vectors, those by matrices) for those that have some.
+#define X(table, bytes, halves, matrix_bytes, matrix_halves) \
+    extern const DotKernels<int32_t> bytes, matrix_bytes;    \
+    extern const DotKernels<float> halves, matrix_halves;
 FASTCONV_BUILT_DOTS
 #undef X
 
@@ -51,23 +55,43 @@ int processor_level() {
 #endif
 }
 
-// Instructions of AVX-512 that no level has, as bits of what leaf 7 answers.
-bool multiplies_bytes() {
-#if defined(__x86_64__)
-    uint32_t eax, ebx, ecx, edx;
-    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx >> 11 & 1);
+// Linux keeps matrix registers for processes that have asked for them.
+bool matrices_granted() {
+#if defined(__x86_64__) && defined(__linux__) && defined(SYS_arch_prctl)
+    constexpr long request = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
 #else
     return false;
 #endif
 }
-bool multiplies_halves() {
+
+// What no level has.
+struct DotFeatures {
+    bool bytes = false, halves = false, matrix_bytes = false, matrix_halves = false;
+    // Intel's vectors multiply bfloat16 more slowly than float32 (Sapphire Rapids, November 2026: 104 and 146 GFLOP/s).
+    bool slow_halves = false;
+};
+
+DotFeatures dot_features() {
+    DotFeatures f;
 #if defined(__x86_64__)
     uint32_t eax, ebx, ecx, edx;
-    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
-#else
-    return false;
+    const auto bit = [](uint32_t reg, int i) { return (reg >> i & 1) != 0; };
+    if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return f;
+    const bool intel = ebx == signature_INTEL_ebx;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
+        f.bytes = bit(ecx, 11);  // AVX512_VNNI
+        const bool registers = bit(edx, 24) && matrices_granted();
+        f.matrix_halves = registers && bit(edx, 22);
+        f.matrix_bytes = registers && bit(edx, 25);
+    }
+    f.halves = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && bit(eax, 5);  // AVX512_BF16
+    f.slow_halves = intel;
 #endif
+    return f;
 }
+
+std::atomic<bool> matrices_wanted{true};
 
 std::string names(const std::vector<const KernelTable*>& tables) {
     std::string text;
@@ -121,26 +145,28 @@ std::vector<const KernelTable*> usable_isas() {
     throw std::invalid_argument("FASTCONV_ISA='" + std::string(wanted) + "': expected one of " + names(built_isas()));
 }
 
-template <>
-const DotKernels<int32_t>* dot_kernels([[maybe_unused]] const KernelTable& isa) {
-    static const bool usable = multiplies_bytes();
-    if (!usable) return nullptr;
-#define X(table, bytes, halves) \
-    if (&isa == &table) return &bytes;
+template <class T>
+const DotKernels<T>* dot_kernels([[maybe_unused]] const KernelTable& isa) {
+    static const DotFeatures has = dot_features();
+    constexpr bool of_bytes = std::is_same_v<T, int32_t>;
+    const bool wanted = matrices_wanted.load(std::memory_order_relaxed);
+    [[maybe_unused]] const bool vectors = of_bytes ? has.bytes : has.halves && !(has.slow_halves && wanted),
+                                matrices = wanted && (of_bytes ? has.matrix_bytes : has.matrix_halves);
+#define X(table, bytes_, halves_, matrix_bytes_, matrix_halves_)              \
+    if (&isa == &table) {                                                     \
+        if constexpr (of_bytes)                                               \
+            return matrices ? &matrix_bytes_ : vectors ? &bytes_ : nullptr;   \
+        else                                                                  \
+            return matrices ? &matrix_halves_ : vectors ? &halves_ : nullptr; \
+    }
     FASTCONV_BUILT_DOTS
 #undef X
     return nullptr;
 }
-template <>
-const DotKernels<float>* dot_kernels([[maybe_unused]] const KernelTable& isa) {
-    static const bool usable = multiplies_halves();
-    if (!usable) return nullptr;
-#define X(table, bytes, halves) \
-    if (&isa == &table) return &halves;
-    FASTCONV_BUILT_DOTS
-#undef X
-    return nullptr;
-}
+template const DotKernels<int32_t>* dot_kernels(const KernelTable&);
+template const DotKernels<float>* dot_kernels(const KernelTable&);
+
+void use_matrices(bool wanted) { matrices_wanted.store(wanted, std::memory_order_relaxed); }
 
 const KernelTable& current_isa() {
     const KernelTable* table = current.load(std::memory_order_relaxed);

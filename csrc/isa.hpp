@@ -40,6 +40,7 @@ std::vector<const KernelTable*> built_isas();
 // bytes (T = int32_t), or bfloat16 (float); or null.
 template <class T>
 const DotKernels<T>* dot_kernels(const KernelTable&);
+void use_matrices(bool);  // where there are some; as from the beginning, but for tests of what there is beside
 
 const KernelTable& current_isa();
 void set_current_isa(const std::string& name);  // one of usable_isas()

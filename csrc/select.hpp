@@ -32,8 +32,8 @@ struct Choice {
 };
 
 // `name` is an algorithm, "winograd" for the cheaper of its two sizes, "auto" for the cheapest of all, or "strict" for the
-// cheapest that adds up the products of the definition and nothing else, small ones too. `prepared`: whether weights are packed but once.
-// Throws std::invalid_argument for a name that does not exist or cannot do the problem, saying why.
+// cheapest that adds up the products of the definition and nothing else, small ones too. `prepared`: whether weights are
+// packed but once. Throws std::invalid_argument for a name that does not exist or cannot do the problem, saying why.
 Choice choose(const Problem&, const std::string& name, const KernelTable&, bool prepared = true);
 
 // What was measured goes before what is estimated: "auto" takes the algorithm remembered for a problem and an instruction

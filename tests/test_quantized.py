@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,18 @@ from .reference import Array
 BYTES = (np.int8, np.uint8)
 
 
-@pytest.fixture(params=["dot products", "floats"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to compute the sums: the processor's, where there is one, and the one for any other."""
+@pytest.fixture(params=["matrices", "vectors", "floats"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every way to compute the sums: the processor's, where it has some, and the one for any other."""
+    fastconv._fastconv.use_matrices(request.param == "matrices")
     if request.param == "floats":
         monkeypatch.setattr("fastconv._fastconv.has_dot", lambda: False)
-    elif not fastconv._fastconv.has_dot():
+    if request.param == "floats" or fastconv._fastconv.has_dot():
+        yield
+        fastconv._fastconv.use_matrices(True)
+    else:
+        fastconv._fastconv.use_matrices(True)
         pytest.skip("no dot products of bytes here")
-    name: str = request.param
-    return name
 
 
 def drawn(shape: tuple[int, ...], dtype: Any, seed: int) -> Array:

@@ -100,47 +100,76 @@ inline void store_strip(const DotArgs<T>& a, const T* c, int64_t pixels, int cha
         }
 }
 
+// The pixels of a strip of a row, whose outputs begin at `to`.
+template <class T>
+inline void store_sums(const DotArgs<T>& a, const T* c, int64_t pixels, int64_t channel, int channels, int64_t to) {
+    if constexpr (std::is_same_v<T, float>)
+        store_strip(a, c, pixels, channels, Narrowed{a.epilogue}, to);
+    else if (a.scale)
+        store_strip(a, c, pixels, channels, Requantized(a, channel, channels), to);
+    else
+        store_strip(a, c, pixels, channels, PlainSums{}, to);
+}
+
+// What a task does: some rows of a panel.
+template <class T>
+struct DotCell {
+    int64_t channel;  // the first of the panel
+    int channels;
+    const T* weights;
+    const T* x;  // of the image's group
+    int64_t y, begin, end;
+
+    DotCell(const DotArgs<T>& a, int64_t task) {
+        const int64_t block = task % a.row_blocks, n = task / a.row_blocks % a.images;
+        const int64_t panel = task / (a.row_blocks * a.images) % a.panels,
+                      group = task / (a.row_blocks * a.images * a.panels);
+        const int64_t first = panel * dot_pitch, products = a.words * a.kernel[0] * a.kernel[1] * a.kernel[2];
+        channel = group * a.group_out + first;
+        channels = int(min_of(a.group_out - first, dot_pitch));
+        weights = a.weights + (group * parts_of(a.group_out, lanes<T>) * lanes<T> + first) * products;
+        x = a.x + n * a.in.n_stride + group * a.in.c_stride;
+        y = n * a.out.n_stride + channel * a.out.c_stride;
+        const int64_t rows = a.out.size[0] * a.out.size[1];
+        begin = part_begin(rows, a.row_blocks, block);
+        end = part_begin(rows, a.row_blocks, block + 1);
+    }
+
+    // Calls f(where the words of a row begin, where its outputs do).
+    template <class F>
+    void for_each_row(const DotArgs<T>& a, const F& f) const {
+        for (int64_t r = begin; r < end; ++r) {
+            const int64_t od = r / a.out.size[1], oh = r % a.out.size[1];
+            f(x + od * a.step[0] * a.in.stride[0] + oh * a.step[1] * a.in.stride[1],
+              y + od * a.out.stride[0] + oh * a.out.stride[1]);
+        }
+    }
+};
+
 template <int V, class T>
-inline void dot_row(const DotArgs<T>& a, const T* x, const T* weights, int64_t channel, int channels, int64_t y) {
+inline void dot_row(const DotArgs<T>& a, const DotCell<T>& at, const T* x, int64_t y) {
     constexpr int most = rows_of(V), strip_tiles = dot_strip / most;
     const int64_t width = a.out.size[2], tiles = parts_of(width, most);
+    const T* start = a.start ? a.start + at.channel : nullptr;
     const auto begin = [&](int64_t t) { return part_begin(width, tiles, t); };
-    alignas(64) T c[(dot_strip + lanes<int32_t>)*dot_pitch];
+    alignas(64) T c[(dot_strip + lanes<T>)*dot_pitch];
     for (int64_t first = 0; first < tiles; first += strip_tiles) {
-        const int64_t last = min_of(tiles, first + strip_tiles), strip = begin(first), pixels = begin(last) - strip;
+        const int64_t last = min_of(tiles, first + strip_tiles), strip = begin(first);
         for (int64_t t = first; t < last; ++t)
             with_constant<most>(int(begin(t + 1) - begin(t)), [&](auto m) {
-                dot_pixels<m.value, V>(a, x + begin(t) * a.step[2] * a.in.stride[2], weights,
-                                       a.start ? a.start + channel : nullptr, channels, c + (begin(t) - strip) * dot_pitch);
+                dot_pixels<m.value, V>(a, x + begin(t) * a.step[2] * a.in.stride[2], at.weights, start, at.channels,
+                                       c + (begin(t) - strip) * dot_pitch);
             });
-        const int64_t to = y + strip * a.out.stride[2];
-        if constexpr (std::is_same_v<T, float>)
-            store_strip(a, c, pixels, channels, Narrowed{a.epilogue}, to);
-        else if (a.scale)
-            store_strip(a, c, pixels, channels, Requantized(a, channel, channels), to);
-        else
-            store_strip(a, c, pixels, channels, PlainSums{}, to);
+        store_sums(a, c, begin(last) - strip, at.channel, at.channels, y + strip * a.out.stride[2]);
     }
 }
 
 template <class T>
 void dot(const DotArgs<T>& a, int64_t task) {
-    constexpr int L = lanes<int32_t>;
-    const int64_t block = task % a.row_blocks, n = task / a.row_blocks % a.images,
-                  panel = task / (a.row_blocks * a.images) % a.panels, group = task / (a.row_blocks * a.images * a.panels);
-    const int64_t first = panel * dot_pitch, channel = group * a.group_out + first;
-    const int channels = int(min_of(a.group_out - first, dot_pitch));
-    const int64_t products = a.words * a.kernel[0] * a.kernel[1] * a.kernel[2];
-    const T* weights = a.weights + (group * parts_of(a.group_out, L) * L + first) * products;
-    const T* x = a.x + n * a.in.n_stride + group * a.in.c_stride;
-    const int64_t y = n * a.out.n_stride + channel * a.out.c_stride, rows = a.out.size[0] * a.out.size[1];
-    for (int64_t r = part_begin(rows, a.row_blocks, block); r < part_begin(rows, a.row_blocks, block + 1); ++r) {
-        const int64_t od = r / a.out.size[1], oh = r % a.out.size[1];
-        with_constant<dot_vectors>(int(parts_of(channels, L)), [&](auto v) {
-            dot_row<v.value>(a, x + od * a.step[0] * a.in.stride[0] + oh * a.step[1] * a.in.stride[1], weights, channel,
-                             channels, y + od * a.out.stride[0] + oh * a.out.stride[1]);
-        });
-    }
+    const DotCell<T> at(a, task);
+    at.for_each_row(a, [&](const T* x, int64_t y) {
+        with_constant<dot_vectors>(int(parts_of(at.channels, lanes<T>)), [&](auto v) { dot_row<v.value>(a, at, x, y); });
+    });
 }
 
 }  // namespace

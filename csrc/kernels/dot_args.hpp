@@ -57,6 +57,7 @@ struct DotArgs {
 template <class T>
 struct DotKernels {
     int lanes, panel, rows;  // output channels of a vector and of a panel, pixels of a tile
+    bool matrix;             // reads pixels behind the last of a row, as many as make a tile whole
     // A row of one group of one image: task runs over images, groups, and rows of the padded image.
     void (*gather)(const WordArgs<T>&, int64_t task);
     // A block of rows of one panel: task runs over groups, panels, images, blocks of rows.

@@ -38,15 +38,32 @@ inline void gather_channels_first(const WordArgs<T>& a, const E* row, E* to) {
         }
 }
 
+// Elements one after another, by vectors of 64 and 16 bytes.
+template <int bytes, class E>
+inline int64_t flip_vectors(const E* from, int64_t i, int64_t count, E flip, E* to) {
+    typedef E Elements __attribute__((vector_size(bytes)));
+    constexpr int64_t each = bytes / int64_t(sizeof(E));
+    for (; i + each <= count; i += each) {
+        Elements v;
+        __builtin_memcpy(&v, from + i, sizeof v);
+        v ^= flip;
+        __builtin_memcpy(to + i, &v, sizeof v);
+    }
+    return i;
+}
+template <class E>
+inline void flip_run(const E* from, int64_t count, E flip, E* to) {
+    int64_t i = flip_vectors<64>(from, 0, count, flip, to);
+    i = flip_vectors<16>(from, i, count, flip, to);
+    for (; i < count; ++i) to[i] = from[i] ^ flip;
+}
+
 template <class T, class E>
 inline void gather_channels_last(const WordArgs<T>& a, const E* row, E* to) {
     const int64_t all = a.image.stride[2], size = a.words * word_elements<T>;
-    if (size == all) {
-        for (int64_t i = 0; i < a.image.size[2] * all; ++i) to[i] = row[i] ^ a.flip;
-        return;
-    }
+    if (size == all) return flip_run(row, a.image.size[2] * all, a.flip, to);
     for (int64_t pixel = 0; pixel < a.image.size[2]; ++pixel, row += all, to += size) {
-        for (int64_t c = 0; c < a.channels; ++c) to[c] = row[c] ^ a.flip;
+        flip_run(row, a.channels, a.flip, to);
         for (int64_t c = a.channels; c < size; ++c) to[c] = 0;
     }
 }
@@ -58,8 +75,8 @@ void gather_words(const WordArgs<T>& a, int64_t task) {
     const int64_t group = task / (a.padded[0] * a.padded[1]) % a.groups, n = task / (a.padded[0] * a.padded[1] * a.groups);
     const int64_t pixel = a.words * word_elements<T>;
     E* to = a.to + task * a.padded[2] * pixel;
-    const auto fill = [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin * pixel; i < end * pixel; ++i) to[i] = a.zero;
+    const auto fill = [&, zero = a.zero](int64_t begin, int64_t end) {
+        for (int64_t i = begin * pixel; i < end * pixel; ++i) to[i] = zero;
     };
     if (d < 0 || d >= a.image.size[0] || h < 0 || h >= a.image.size[1]) return fill(0, a.padded[2]);
     fill(0, a.before[2]);

@@ -1,4 +1,4 @@
-// Vectors of one instruction set: the only file that knows a width or names an instruction.
+// Vectors of one instruction set: the only file that knows a width or names an instruction, but for matrix.hpp.
 //
 // Everything is written with the vector extensions of GCC and Clang, so one source serves every instruction set; the
 // flags of the unit (-march=...) decide which one this is. To add one: a block of constants below, a line in

@@ -70,6 +70,7 @@ void register_quantized(py::module_& m) {
         convolution(rank, shape(weight_shape, "weight"), stride, padding, dilation, groups, layout);
     });
     m.def("has_dot", [] { return dot_kernels<int32_t>(current_isa()) != nullptr; });
+    m.def("use_matrices", &use_matrices);
     py::class_<DotConv>(m, "DotConv")
         .def(py::init<py::handle, const py::array_t<int8_t, py::array::c_style>&, py::handle, py::handle, py::handle,
                       py::handle, py::handle>())
