@@ -47,8 +47,8 @@ constexpr double most_lane_channels = 8;
 constexpr double half_converted = 0.4;  // of an element, on its way in or out
 constexpr double matrix_words = 16;     // which a matrix product takes at a time,
 constexpr double matrix_step = 1.5;     // for each pixel and vector of channels,
-constexpr double matrix_start = 6;      // and to begin with their sum and to store it
-constexpr double word_gathered = 0.8;   // of two of them, to where products are of words
+constexpr double matrix_start = 20;     // and to begin with their sum and to store it
+constexpr double word_gathered = 0.5;   // of two of them, to where products are of words
 
 double ceiling(double n, double unit) { return std::max(1.0, std::ceil(n / unit)); }
 
@@ -106,14 +106,16 @@ double direct_channel_lanes(const Problem& p, const TileShape& s) {
 // Two products at a time, of an input whose padding is in memory.
 double dot(const Problem& p, const TileShape& s, const KernelTable& isa) {
     const double rows = double(p.output[0] * p.output[1]), words = ceiling(group_in(p), 2);
+    // Channels first, words are gathered by vectors of them.
+    const double gathered = channels_first(p) ? s.lanes * ceiling(words, s.lanes) : words;
     if (dot_kernels<float>(isa)->matrix) {
         const double runs = double(p.kernel[0] * p.kernel[1]) * (p.dilation[2] == 1 ? 1 : double(p.kernel[2]));
         const double steps = runs * ceiling(words * double(p.taps()) / runs, matrix_words);
         const double vectors = images(p) * pixels(p) * ceiling(group_out(p), s.lanes);
-        return images(p) * words * double(p.input_pixels()) * word_gathered +
+        return images(p) * gathered * double(p.input_pixels()) * word_gathered +
                vectors * (steps * matrix_step + matrix_start + (channels_first(p) ? transpose_vector : 1));
     }
-    const double gather = images(p) * words * double(p.input_pixels()) * word_gathered;
+    const double gather = images(p) * gathered * double(p.input_pixels()) * word_gathered;
     return gather + images(p) * rows *
                         tiles(s, double(p.output[2]), group_out(p), words * double(p.taps()),
                               channels_first(p) ? transpose_vector : 1);
