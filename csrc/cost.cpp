@@ -44,7 +44,7 @@ constexpr double box_vector = 6.5;          // to transpose a vector of channels
 // Input channels with tiles in lanes: with more, the transformed input of some vectors of tiles leaves the first cache.
 constexpr double most_lane_channels = 8;
 
-constexpr double half_converted = 0.4;  // of an element, on its way in or out
+constexpr double half_converted = 1.2;  // of an element, on its way in or out
 constexpr double matrix_words = 16;     // which a matrix product takes at a time,
 constexpr double matrix_step = 1.5;     // for each pixel and vector of channels,
 constexpr double matrix_start = 20;     // and to begin with their sum and to store it

@@ -64,10 +64,8 @@ def test_problem_strings_are_canonical(name: str) -> None:
 
 def test_problems_cover_every_kernel() -> None:
     problems = [Problem(text) for text in LAYERS.values()]
-    assert {name for problem in problems for name in kernel_names(problem)} == {
-        "auto",
-        *fastconv.algorithms(),
-    }
+    names = {"auto", *fastconv.algorithms()} - {"dot"}  # whose type NumPy has not
+    assert {name for problem in problems for name in kernel_names(problem)} == names
     assert {problem.layout for problem in problems} == {"NCHW", "NHWC"}
     assert {problem.dtype for problem in problems} == {"float32", "float64"}
     assert {problem.rank for problem in problems} == {1, 2, 3}
