@@ -69,7 +69,7 @@ def test_layers(name: str) -> None:
         oracle(text).check(call(problem, arrays(text), algorithm=algorithm), algorithm)
 
 
-@pytest.mark.parametrize("algorithm", [name for name in fastconv.algorithms() if name != "pool"])
+@pytest.mark.parametrize("algorithm", sorted({*fastconv.algorithms()} - {"pool", "dot"}))
 def test_algorithm_is_exercised(algorithm: str) -> None:
     """An algorithm that refused everything would pass every other test."""
     able = [name for name, text in CONVOLUTIONS.items() if algorithm in algorithms(Problem(text))]

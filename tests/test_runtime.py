@@ -189,7 +189,16 @@ def test_measure_peak() -> None:
 def test_algorithms() -> None:
     """The promised names, each with a line that says what it is; the dict is the caller's own."""
     found = fastconv.algorithms()
-    assert set(found) == {"direct", "im2col", "pointwise", "winograd2", "winograd4", "depthwise", "dot", "pool"}
+    assert set(found) == {
+        "direct",
+        "im2col",
+        "pointwise",
+        "winograd2",
+        "winograd4",
+        "depthwise",
+        "dot",
+        "pool",
+    }
     assert all(line.strip() and "\n" not in line for line in found.values())
     found.clear()
     assert fastconv.algorithms()

@@ -1,8 +1,8 @@
 """Convolution of quantized tensors: bytes that stand for numbers, ``real = scale * (byte - zero_point)``.
 
-Sums are exact integers, whatever the processor: by its dot products of bytes where it has them (AVX-512
-VNNI, AMX), in floating point where not. Requantisation to bytes is one float32 product and one rounding, as in
-ONNX Runtime.
+Sums are exact integers, whatever the processor: by its dot products of bytes where it has them (AVX-512 VNNI,
+AMX), in floating point where not. Requantisation to bytes is one float32 product and one rounding, as in ONNX
+Runtime.
 """
 
 from __future__ import annotations
