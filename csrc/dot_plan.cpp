@@ -6,6 +6,7 @@ namespace fastconv {
 namespace {
 
 constexpr int64_t most_word_bytes = 16 << 20;  // of the images that are words at a time, if there are several
+constexpr double operations_per_task = 1e9;    // at most, so that a call can be interrupted within milliseconds
 constexpr int64_t narrow_row = 28;             // a few tiles; 1x1 convolutions join rows up to here
 
 }  // namespace
@@ -48,7 +49,9 @@ DotPlan<T>::DotPlan(const Problem& p, const DotKernels<T>& kernels, int threads)
     a.images = images_at_once_;
     summary_.threads = worthwhile_threads(p.operations(), threads);
     const int64_t others = at_least_one(a.groups * a.panels * a.images);
-    const int64_t wanted = summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, others) : 1;
+    const int64_t by_time = int64_t(std::min(p.operations() / operations_per_task / double(others), 1e9)) + 1;
+    const int64_t by_threads = summary_.threads > 1 ? parts_of(tasks_per_thread * summary_.threads, others) : 1;
+    const int64_t wanted = std::max(by_time, by_threads);
     a.row_blocks = std::clamp<int64_t>(wanted, 1, at_least_one(a.out.size[0] * a.out.size[1]));
     if (p.n > 0 && p.output_pixels() > 0) summary_.tasks = p.groups * a.panels * p.n * a.row_blocks;
     const int64_t behind = kernels.matrix ? kernels.rows * p.stride[2] * w.words * word_bytes : 0;  // that are read too
