@@ -108,17 +108,15 @@ double dot(const Problem& p, const TileShape& s, const KernelTable& isa) {
     const double rows = double(p.output[0] * p.output[1]), words = ceiling(group_in(p), 2);
     // Channels first, words are gathered by vectors of them.
     const double gathered = channels_first(p) ? s.lanes * ceiling(words, s.lanes) : words;
+    const double gather = images(p) * gathered * double(p.input_pixels()) * word_gathered;
+    const double finish = channels_first(p) ? transpose_vector : 1;
     if (dot_kernels<float>(isa)->matrix) {
         const double runs = double(p.kernel[0] * p.kernel[1]) * (p.dilation[2] == 1 ? 1 : double(p.kernel[2]));
         const double steps = runs * ceiling(words * double(p.taps()) / runs, matrix_words);
         const double vectors = images(p) * pixels(p) * ceiling(group_out(p), s.lanes);
-        return images(p) * gathered * double(p.input_pixels()) * word_gathered +
-               vectors * (steps * matrix_step + matrix_start + (channels_first(p) ? transpose_vector : 1));
+        return gather + vectors * (steps * matrix_step + matrix_start + finish);
     }
-    const double gather = images(p) * gathered * double(p.input_pixels()) * word_gathered;
-    return gather + images(p) * rows *
-                        tiles(s, double(p.output[2]), group_out(p), words * double(p.taps()),
-                              channels_first(p) ? transpose_vector : 1);
+    return gather + images(p) * rows * tiles(s, double(p.output[2]), group_out(p), words * double(p.taps()), finish);
 }
 
 double direct_pixel_lanes(const Problem& p, const TileShape& s) {

@@ -30,12 +30,6 @@ class DotConv {
             }
     }
 
-    py::tuple output_shape(py::handle input_shape) const {
-        bool batched;
-        const Problem p = convolution_.complete_on(shape(input_shape, "input"), batched);
-        return to_tuple(without_batch(p.output_shape(), batched));
-    }
-
     // y is of the right shape; scale may be None, when it is of int32.
     void run(const py::array& x, int zero_point, std::optional<py::array_t<int32_t, py::array::c_style>> start,
              std::optional<py::array_t<float, py::array::c_style>> scale, int zero, int low, int high, py::array& y) const {
@@ -74,7 +68,6 @@ void register_quantized(py::module_& m) {
     py::class_<DotConv>(m, "DotConv")
         .def(py::init<py::handle, const py::array_t<int8_t, py::array::c_style>&, py::handle, py::handle, py::handle,
                       py::handle, py::handle>())
-        .def("output_shape", &DotConv::output_shape)
         .def("run", &DotConv::run);
 }
 

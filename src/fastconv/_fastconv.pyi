@@ -547,7 +547,6 @@ class DotConv:
         groups: SupportsIndex,
         layout: Layout,
     ) -> None: ...
-    def output_shape(self, input_shape: Shape) -> tuple[int, ...]: ...
     def run(
         self,
         x: NDArray[np.int8] | NDArray[np.uint8],

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _fastconv, conv
+from . import _fastconv, _integers, conv
 from ._typing import Axes, Layout, Padding, Shape
 
 __all__ = ["Conv", "conv_integer", "dequantize", "qlinear_conv", "quantize"]
@@ -89,13 +89,13 @@ class Conv:
         # as bytes if they fit
         self._weight: NDArray[Any] = np.ascontiguousarray(w.astype(np.int16) - shift)
         group_channels = self._weight.shape[1 if channels_first else -2]
-        self._largest = int(np.abs(self._weight.astype(np.int64)).max(initial=0))
         products = w.size // max(self.out_channels, 1)
-        self._most = 255 * self._largest * products + int(np.abs(self.bias.astype(np.int64)).max(initial=0))
+        most = 255 * _integers.largest(self._weight) * products
+        most += 0 if self.bias is None else _integers.largest(self.bias)
         fits = self._weight.min(initial=0) >= -128 and self._weight.max(initial=0) <= 127
         thin = operator.index(groups) > 1 and group_channels < _FEWEST_CHANNELS
         self._dot = None
-        if _fastconv.has_dot() and fits and not thin and self._most <= _INT32.max:
+        if _fastconv.has_dot() and fits and not thin and most <= _INT32.max:
             self._dot = _fastconv.DotConv(self.rank, self._weight.astype(np.int8), *self._geometry)
 
     def output_shape(self, input_shape: Shape) -> tuple[int, ...]:
@@ -134,14 +134,12 @@ class Conv:
             If one does not fit.
         """
         x, zero = _input(x, zero_point)
-        shape = self.output_shape(x.shape)
         if self._dot is None:
             s = self._exact_sums(x, zero)
-            if s.size and not _INT32.min <= s.min() <= s.max() <= _INT32.max:
-                raise OverflowError(f"a sum of {s.min()} or {s.max()}, expected what fits into int32")
+            _integers.check_range(s, np.dtype(np.int32))
             return s.astype(np.int32)
-        y = np.empty(shape, np.int32)
-        self._dot.run(x, zero, self._bias_or_none(), None, 0, 0, 0, y)
+        y = np.empty(self.output_shape(x.shape), np.int32)
+        self._dot.run(x, zero, self.bias, None, 0, 0, 0, y)
         return y
 
     def __call__(
@@ -178,9 +176,7 @@ class Conv:
             The bytes.
         """
         x, zero = _input(x, zero_point)
-        to = np.dtype(dtype)
-        if to not in _BYTES:
-            raise TypeError(f"dtype={dtype!r}: expected int8 or uint8")
+        to = _byte_type(dtype)
         limits = np.iinfo(to)
         out_zero = _zero_point(output_zero_point, "output_zero_point", to)
         bottom, top = (
@@ -192,22 +188,20 @@ class Conv:
             raise ValueError(f"scale: shape {factor.shape}, expected () or ({self.out_channels},)")
         if not np.all(np.isfinite(factor)):
             raise ValueError(f"scale={scale!r}: expected finite numbers")
-        shape = self.output_shape(x.shape)
         if self._dot is None:
             s = self._exact_sums(x, zero).astype(np.float32)
             s *= self._along_channels(factor)
             s = np.rint(np.clip(s, bottom - out_zero, top - out_zero))
             return (s + out_zero).astype(to)
-        y = np.empty(shape, to)
+        y = np.empty(self.output_shape(x.shape), to)
         every = np.ascontiguousarray(np.broadcast_to(factor, (self.out_channels,)))
-        self._dot.run(x, zero, self._bias_or_none(), every, out_zero, bottom, top, y)
+        self._dot.run(x, zero, self.bias, every, out_zero, bottom, top, y)
         return y
 
     def __repr__(self) -> str:
-        return f"Conv({self._weight.shape}, zero_point={self.zero_point.tolist()}, bias={self.bias.size > 0})"
-
-    def _bias_or_none(self) -> NDArray[np.int32] | None:
-        return self.bias if self.bias.size else None
+        return (
+            f"Conv({self._weight.shape}, zero_point={self.zero_point.tolist()}, bias={self.bias is not None})"
+        )
 
     def _along_channels(self, values: NDArray[Any]) -> NDArray[Any]:
         return values.reshape(-1, *[1] * (-1 - self._channel_axis)) if values.ndim else values
@@ -219,7 +213,7 @@ class Conv:
         s: NDArray[Any] = convolve(
             shifted, self._weight, None, stride, padding, dilation, groups, layout=layout
         ).astype(np.int64)
-        return s + self._along_channels(self.bias.astype(np.int64)) if self.bias.size else s
+        return s if self.bias is None else s + self._along_channels(self.bias.astype(np.int64))
 
 
 def conv_integer(
@@ -333,9 +327,7 @@ def qlinear_conv(
     array([[[-1.5, -1.5]]], dtype=float32)
     """
     x = _bytes(input, "input")
-    to = np.dtype(x.dtype if dtype is None else dtype)
-    if to not in _BYTES:
-        raise TypeError(f"dtype={dtype!r}: expected int8 or uint8")
+    to = _byte_type(x.dtype if dtype is None else dtype)
     sx, sy = _scale(input_scale, "input_scale", ()), _scale(output_scale, "output_scale", ())
     packed = Conv(weight, weight_zero_point, bias, stride, padding, dilation, groups, layout=layout)
     sw = _scale(weight_scale, "weight_scale", (packed.out_channels,))
@@ -377,9 +369,7 @@ def quantize(x: ArrayLike, scale: ArrayLike, zero_point: int = 0, dtype: DTypeLi
     >>> quantize(np.array([-1.0, 0.0, 0.25, 1000.0]), 0.5, 10)
     array([  8,  10,  10, 255], dtype=uint8)
     """
-    to = np.dtype(dtype)
-    if to not in _BYTES:
-        raise TypeError(f"dtype={dtype!r}: expected int8 or uint8")
+    to = _byte_type(dtype)
     zero, limits = _zero_point(zero_point, "zero_point", to), np.iinfo(to)
     by = np.asarray(scale, np.float32)
     if not np.all(np.isfinite(by) & (by > 0)):
@@ -428,6 +418,13 @@ def _bytes(value: ArrayLike, name: str) -> Bytes:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
+def _byte_type(value: DTypeLike) -> np.dtype[Any]:
+    dtype = np.dtype(value)
+    if dtype not in _BYTES:
+        raise TypeError(f"dtype={value!r}: expected int8 or uint8")
+    return dtype
+
+
 def _input(value: ArrayLike, zero_point: int) -> tuple[Bytes, int]:
     x = _bytes(value, "input")
     return x, _zero_point(zero_point, "zero_point", x.dtype)
@@ -456,9 +453,9 @@ def _zero_points(value: ArrayLike, name: str, dtype: np.dtype[Any], channels: in
     return zeros.astype(dtype)
 
 
-def _bias(value: ArrayLike | None, channels: int) -> NDArray[np.int32]:
+def _bias(value: ArrayLike | None, channels: int) -> NDArray[np.int32] | None:
     if value is None:
-        return np.empty(0, np.int32)
+        return None
     bias = np.asarray(value)
     if bias.dtype != np.int32:
         raise TypeError(f"bias: dtype {bias.dtype}, expected int32")
