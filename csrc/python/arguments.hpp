@@ -60,6 +60,8 @@ py::object computed_by_floats(const char* function, const Arguments&... argument
 py::array contiguous(const py::array&, DType);
 // The same in the type computed in: of half-sized floats, a copy as float32.
 py::array native(const py::array&, DType);
+// The one or the other, as a plan takes them.
+inline py::array taken(const py::array& a, DType t, bool halves) { return halves ? contiguous(a, t) : native(a, t); }
 
 // Fills in what the input's shape says, adding a batch of one where there is none. Returns whether it was batched.
 bool apply_input_shape(Problem&, const Shape& input, const char* name = "input");
@@ -80,11 +82,11 @@ void check_shape(const py::array&, const char* name, const Shape& expected, cons
 class Result {
    public:
     Result(py::handle out, const Shape&, DType, std::initializer_list<Input>);
-    void* data() {  // of the type computed in
+    void* data(bool halves = false) {  // of the type computed in, or of the array's own
+        if (halves) return array_.mutable_data();
         if (is_half(dtype_) && !wide_) wide_.emplace(array_.size() * int64_t(sizeof(float)));
-        return wide_ ? wide_->data() : own_data();
+        return wide_ ? wide_->data() : array_.mutable_data();
     }
-    void* own_data() { return array_.mutable_data(); }  // of the array's
     int64_t size() const { return array_.size(); }
     py::array array() {  // once it is computed
         if (wide_) round();

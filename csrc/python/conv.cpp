@@ -49,18 +49,19 @@ py::object conv_of(const char* name, py::handle rank, py::handle input, py::hand
 
     const Shape shape = without_batch(p.output_shape(), batched);
     Result y(out, shape, dtype, {{name, &x}, {"weight", &w}, {"bias", b ? &*b : nullptr}});
-    const py::array w_native = native(w, dtype);
     const std::optional<py::array> b_native = b ? std::optional(native(*b, dtype)) : std::nullopt;
     const void* b_data = b_native ? b_native->data() : nullptr;
     const auto run = [&](const ConvPlan& plan) {
         const bool halves = plan.takes_halves();
-        const py::array from = halves ? contiguous(x, dtype) : native(x, dtype);
-        const py::array weights = halves ? contiguous(w, dtype) : w_native;
-        void* to = halves ? y.own_data() : y.data();
+        const py::array from = taken(x, dtype, halves), weights = taken(w, dtype, halves);
+        void* to = y.data(halves);
         compute(p.operations(), [&] { plan.run(from.data(), weights.data(), b_data, to); });
     };
-    if (planned->plan.takes_halves() && spoiled_by_weights(p, AlgorithmId::dot, false) &&
-        !std::isfinite(largest(dtype, current_isa(), w_native.data(), w_native.size())))
+    const auto finite = [&] {
+        const py::array weights = native(w, dtype);
+        return std::isfinite(largest(dtype, current_isa(), weights.data(), weights.size()));
+    };
+    if (planned->plan.takes_halves() && spoiled_by_weights(p, AlgorithmId::dot, false) && !finite())
         run(ConvPlan(p, AlgorithmId::direct, current_isa(), get_num_threads(), weight_strides(p), false));
     else
         run(planned->plan);

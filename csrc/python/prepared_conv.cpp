@@ -50,9 +50,9 @@ py::array PreparedConv::call(py::handle input, py::handle out) {
     const auto prepared = prepared_for(shape_of(x));
     Result y(out, prepared->output, dtype, {{"input", &x}});
     const bool halves = prepared->plan.takes_halves();
-    const py::array x_native = halves ? contiguous(x, dtype) : native(x, dtype);
+    const py::array x_native = taken(x, dtype, halves);
     const void* bias = bias_native_ ? bias_native_->data() : nullptr;
-    void* y_data = halves ? y.own_data() : y.data();
+    void* y_data = y.data(halves);
     compute(prepared->problem.operations(), [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data); });
     return y.array();
 }
@@ -70,9 +70,9 @@ py::object PreparedConv::profile(py::handle input) {
     const auto prepared = prepared_for(shape_of(x));
     Result y(py::none(), prepared->output, dtype, {{"input", &x}});
     const bool halves = prepared->plan.takes_halves();
-    const py::array x_native = halves ? contiguous(x, dtype) : native(x, dtype);
+    const py::array x_native = taken(x, dtype, halves);
     const void* bias = bias_native_ ? bias_native_->data() : nullptr;
-    void* y_data = halves ? y.own_data() : y.data();
+    void* y_data = y.data(halves);
     std::vector<int64_t> times;
     compute(prepared->problem.operations(),
             [&] { times = prepared->plan.profile(x_native.data(), *prepared->weights, bias, y_data); });
