@@ -30,9 +30,8 @@ constexpr double near_output = 16e6;             // which keep so many bytes of 
 constexpr double winograd_start = 3000;          // to list the tiles of a call
 constexpr double near_weights = 24e6;            // bytes of weights that a cache keeps between calls
 constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
-constexpr double winograd_byte_packed = 0.8;     // of weights, by a plain function
-constexpr double fresh_byte = 2;                 // and if the system has to give it new memory
-constexpr double fresh_memory = 32e6;
+constexpr double winograd_byte_packed = 0.12;    // of transformed weights, by a plain function,
+constexpr double winograd_byte_read = 0.3;      // and of those they are made from
 constexpr double stencil_load = 1;          // of a vector of pixels, which mostly lies in two cache lines
 constexpr double stencil_strided_load = 4;  // of every other pixel
 constexpr double lane_load = 0.6;           // of a vector of channels
@@ -175,10 +174,10 @@ double winograd_weight_bytes(const Problem& p, int64_t m) {
     return double(p.oc) * group_in(p) * double((m + 2) * (m + 2) * p.computed_size());
 }
 
-double winograd(const Problem& p, const TileShape& s, int64_t m) {
+double winograd(const Problem& p, const TileShape& s, int64_t m, bool prepared) {
     const AxisTiles h = axis_tiles(p, 1, m), w = axis_tiles(p, 2, m);
     const double images = double(p.n), every = double(m + 2), edge = double(m / 2 + 2), inner = every - edge;  // positions
-    const double load = winograd_weight_bytes(p, m) > near_weights ? far_load : near_load;
+    const double load = prepared && winograd_weight_bytes(p, m) > near_weights ? far_load : near_load;
     // The sums of each position begin anew every 64 channels.
     const double finish = std::max(1.0, group_in(p) / 64);
     const auto multiply = [&](double count) {  // by one position
@@ -253,15 +252,15 @@ TileShape shape_of(const Problem& p, const KernelTable& isa) {
     return computed_in(p.dtype) == DType::f32 ? shape_of<float>(isa) : shape_of<double>(isa);
 }
 
-double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
+double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa, bool prepared) {
     const TileShape s = shape_of(p, isa);
     const bool pixel_lanes = pixels_in_lanes(p, id, isa);
     switch (id) {
         case AlgorithmId::direct: return pixel_lanes ? direct_pixel_lanes(p, s) : direct_channel_lanes(p, s);
         case AlgorithmId::pointwise: return pixel_lanes ? pointwise_pixel_lanes(p, s) : 1.01 * pointwise_channel_lanes(p, s);
         case AlgorithmId::im2col: return im2col(p, s);
-        case AlgorithmId::winograd2: return winograd(p, s, 2);
-        case AlgorithmId::winograd4: return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, 4);
+        case AlgorithmId::winograd2: return winograd(p, s, 2, prepared);
+        case AlgorithmId::winograd4: return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, 4, prepared);
         case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
         case AlgorithmId::dot: return dot(p, s, isa);
         case AlgorithmId::pool: return p.operations();
@@ -272,13 +271,13 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa) {
 }  // namespace
 
 double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa, bool prepared) {
-    double all = cycles(p, id, isa);
+    double all = cycles(p, id, isa, prepared);
     if (is_half(p.dtype) && id != AlgorithmId::dot)
         all += half_converted * double(p.n) * double(p.ic * p.input_pixels() + p.oc * p.output_pixels());
     // The other kernels' weights are packed while they compute, for next to nothing.
     if (!prepared && is_winograd(id)) {
-        const double bytes = winograd_weight_bytes(p, id == AlgorithmId::winograd2 ? 2 : 4);
-        all += bytes * (winograd_byte_packed + (bytes > fresh_memory ? fresh_byte : 0));
+        all += winograd_weight_bytes(p, id == AlgorithmId::winograd2 ? 2 : 4) * winograd_byte_packed;
+        all += double(p.oc) * group_in(p) * double(p.taps() * p.computed_size()) * winograd_byte_read;
     }
     return all / cycles_per_microsecond;
 }
@@ -304,7 +303,7 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
             Problem image = p;  // decided for one, so that it has the same bits in any batch
             image.n = 1;
             return p.dilation[2] == 1 && group_in(p) <= most_lane_channels &&
-                   winograd_pixel_lanes(image, s) < winograd(image, s, 4);
+                   winograd_pixel_lanes(image, s) < winograd(image, s, 4, true);
         }
         case AlgorithmId::depthwise: return p.stride[2] <= 2 && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;

@@ -67,7 +67,7 @@ class Workspace {
     char* data() const { return static_cast<char*>(own_.data()); }
 
    private:
-    static constexpr int64_t most_kept = 32 << 20;
+    static constexpr int64_t most_kept = 48 << 20;
     using Kept = Buffer[4];
     static Kept& kept() {
         thread_local Kept buffers;

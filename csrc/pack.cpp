@@ -1,11 +1,17 @@
 #include "pack.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "schedule.hpp"
 
 namespace fastconv {
+namespace {
+
+constexpr int64_t examined_per_task = 1 << 16;  // weights
+
+}  // namespace
 
 int64_t panels_of(int64_t channels, int lanes, int vectors) {
     return std::max<int64_t>(parts_of(channels, lanes) / vectors, 1);
@@ -57,9 +63,20 @@ ProductPlaces product_places(const Problem& p, const ProductOrder& order, const 
     return result;
 }
 
-double largest(DType dtype, const KernelTable& isa, const void* weights, int64_t size) {
-    return computed_in(dtype) == DType::f32 ? double(isa.f32.largest(static_cast<const float*>(weights), size))
-                                            : isa.f64.largest(static_cast<const double*>(weights), size);
+double largest(DType dtype, const KernelTable& isa, const void* weights, int64_t size, int threads) {
+    double most = 0;
+    with_type(computed_in(dtype), [&]<class T>(T) {
+        const T* values = static_cast<const T*>(weights);
+        const int64_t parts = std::clamp<int64_t>(size / examined_per_task, 1, threads);
+        std::vector<T> found(size_t(parts), T(0));
+        parallel_for(parts, threads, [&](int64_t i, int) {
+            const int64_t begin = size * i / parts, end = size * (i + 1) / parts;
+            found[size_t(i)] = kernels_of<T>(isa).largest(values + begin, end - begin);
+        });
+        for (const T one : found)
+            if (!std::isnan(most) && !(double(one) <= most)) most = double(one);
+    });
+    return most;
 }
 
 bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }

@@ -17,12 +17,6 @@ struct WeightStrides {
 };
 WeightStrides weight_strides(const Problem&);  // of a contiguous array, as the problem's layout has it
 
-// The order in which an algorithm adds the products of a sum: that of channel c and tap (d, h, w) is number
-// c * channel + d * tap[0] + h * tap[1] + w * tap[2].
-struct ProductOrder {
-    int64_t channel, tap[3];
-    bool operator==(const ProductOrder&) const = default;
-};
 ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&, bool pixel_lanes);
 
 // Where each product of an output channel lies, counted from the channel's first element, and its number; in the order in
@@ -52,7 +46,7 @@ struct PackedWeights {
 int64_t panels_of(int64_t channels, int lanes, int vectors);
 
 // The largest magnitude; NaN if there is one.
-double largest(DType, const KernelTable&, const void* weights, int64_t size);
+double largest(DType, const KernelTable&, const void* weights, int64_t size, int threads);
 
 // Kernels that compute padding as zeros, and Winograd's, would turn an infinite weight into NaN where the definition has
 // no product at all; with such weights kernels take channels in lanes, or the direct kernel takes over, if that skips it.

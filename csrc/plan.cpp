@@ -235,7 +235,8 @@ std::vector<int64_t> column_offsets(const ConvArgs<T>& a) {
 }
 
 template <class T>
-WeightSource<T> weight_source(const WeightStrides& s, const void* weights, const ProductPlaces& products) {
+WeightSource<T> weight_source(const WeightStrides& s, const void* weights, const ProductPlaces& products,
+                              const ProductOrder& order) {
     return {static_cast<const T*>(weights),
             s.origin,
             s.group,
@@ -243,7 +244,8 @@ WeightSource<T> weight_source(const WeightStrides& s, const void* weights, const
             s.in,
             {s.tap[0], s.tap[1], s.tap[2]},
             products.offsets.data(),
-            products.numbers.data()};
+            products.numbers.data(),
+            order};
 }
 
 // The largest input with which no sum of Winograd's algorithm overflows: its transforms enlarge a number at most so much.
@@ -364,8 +366,15 @@ int64_t ConvPlan::depthwise_weight_bytes() const {
 }
 
 int64_t ConvPlan::winograd_weight_bytes() const {
-    const int64_t positions = format_.algorithm == AlgorithmId::winograd2 ? 16 : 36;
-    return round_up(dense_weight_bytes() / problem_.taps() * positions, alignment);
+    return round_up(dense_weight_bytes() / problem_.taps() * winograd_points(), alignment);
+}
+
+int64_t ConvPlan::winograd_points() const { return format_.algorithm == AlgorithmId::winograd2 ? 16 : 36; }
+
+// Panels of Winograd's weights that one task reads alone are packed by it, and need not leave the caches.
+template <class T>
+bool ConvPlan::packs_panels(const ConvArgs<T>& a) const {
+    return is_winograd(format_.algorithm) && a.pixel_blocks == 1 && !a.pixel_lanes;
 }
 
 // Winograd's weights are followed by the direct kernel's.
@@ -376,38 +385,43 @@ int64_t ConvPlan::packed_weight_bytes() const {
     return depthwise_weight_bytes();
 }
 
-double ConvPlan::pack_to(const void* weights, void* to) const {
-    if (dot_) {
-        dot_->pack(static_cast<const uint16_t*>(weights), strides_, to);
-        return 0;
-    }
-    return std::visit(
+void ConvPlan::pack_to(const void* weights, void* to) const {
+    if (dot_) return dot_->pack(static_cast<const uint16_t*>(weights), strides_, to);
+    std::visit(
         [&]<class T>(const ConvArgs<T>& a) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
-            const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
+            const WeightSource<T> source = weight_source<T>(strides_, weights, products_, format_.order);
             if (format_.algorithm == AlgorithmId::depthwise) {
                 kernels_of<T>(*format_.isa->depthwise).pack(a, source, static_cast<T*>(to));
-                return 0.0;
-            }
-            T* dense_weights = static_cast<T*>(to);
-            double safe = 0;
-            if (is_winograd(format_.algorithm)) {
+            } else if (is_winograd(format_.algorithm)) {
                 const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
-                parallel_for(a.groups * a.panels, summary_.threads,
-                             [&](int64_t task, int) { kernel(a, source, task, static_cast<T*>(to)); });
-                safe = winograd_safe_input<T>(problem_, largest(problem_.dtype, *format_.isa, weights, strides_.size));
-                dense_weights += winograd_weight_bytes() / int64_t(sizeof(T));
+                T *own = static_cast<T*>(to), *dense_weights = own + winograd_weight_bytes() / int64_t(sizeof(T));
+                parallel_for(a.groups * a.panels, summary_.threads, [&](int64_t task, int) {
+                    kernel(a, source, task / a.panels, task % a.panels, dense_weights, own);
+                });
+            } else {
+                parallel_for(a.groups, summary_.threads,
+                             [&](int64_t group, int) { k.pack.group(a, source, group, static_cast<T*>(to)); });
             }
-            parallel_for(a.groups, summary_.threads,
-                         [&](int64_t group, int) { k.pack.group(a, source, group, dense_weights); });
-            return safe;
         },
         args_);
 }
 
+double ConvPlan::largest_weight(const void* weights) const {
+    return largest(problem_.dtype, *format_.isa, weights, strides_.size, summary_.threads);
+}
+
+double ConvPlan::safe_input(double largest_weight) const {
+    if (!is_winograd(format_.algorithm)) return 0;
+    double safe = 0;
+    with_type(problem_.dtype, [&]<class T>(T) { safe = winograd_safe_input<T>(problem_, largest_weight); });
+    return safe;
+}
+
 std::shared_ptr<const PackedWeights> ConvPlan::pack(const void* weights) const {
     Buffer buffer(packed_weight_bytes());
-    const double safe = pack_to(weights, buffer.data());
+    pack_to(weights, buffer.data());
+    const double safe = safe_input(is_winograd(format_.algorithm) ? largest_weight(weights) : 0);
     return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer), safe});
 }
 
@@ -518,20 +532,33 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
-            if (spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes) &&
-                !std::isfinite(largest(problem_.dtype, *format_.isa, weights, strides_.size))) {
+            const bool spoiled = spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes);
+            const double most = spoiled ? largest_weight(weights) : 0;
+            if (!std::isfinite(most)) {
                 const ConvPlan direct(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false);
                 return each_part(x, y, [&](const void* from, void* to) { direct.run(from, weights, bias, to); });
             }
-            if (!dense() || border_) {
+            const bool panels = packs_panels(planned);
+            if ((!dense() && !panels) || border_) {
                 const Workspace packed(packed_weight_bytes());
-                const double safe = pack_to(weights, packed.data());
-                return each_part(x, y, [&](const void* from, void* to) { run_packed(from, packed.data(), safe, bias, to); });
+                pack_to(weights, packed.data());
+                return each_part(
+                    x, y, [&](const void* from, void* to) { run_packed(from, packed.data(), safe_input(most), bias, to); });
             }
 
-            const ConvArgs<T> a = arguments_of(planned, x, bias, y);
+            ConvArgs<T> a = arguments_of(planned, x, bias, y);
             const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
-            const WeightSource<T> source = weight_source<T>(strides_, weights, products_);
+            const WeightSource<T> source = weight_source<T>(strides_, weights, products_, format_.order);
+            if (panels) {
+                a.unpacked = &source;
+                a.safe = T(safe_input(most));
+                const int64_t bytes = k.panel_weights(a, winograd_points()) * int64_t(sizeof(T));
+                return run_tasks(summary_, bytes, [&](int64_t task, char* workspace, char* own) {
+                    ConvArgs<T> mine = a;
+                    mine.panel_weights = reinterpret_cast<T*>(own);
+                    kernel(mine, task, workspace);
+                });
+            }
             // One thread's tasks follow each other, so that it packs each block of channels once.
             const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
             run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {

@@ -49,10 +49,14 @@ class ConvPlan {
     int64_t dense_weight_bytes() const;
     int64_t depthwise_weight_bytes() const;
     int64_t winograd_weight_bytes() const;
-    // The planned arguments with the pointers of one call.
-    // Packs to memory of packed_weight_bytes(); returns what PackedWeights calls safe.
-    double pack_to(const void* weights, void* to) const;
+    int64_t winograd_points() const;  // of a tile
+    template <class T>
+    bool packs_panels(const ConvArgs<T>&) const;
+    double largest_weight(const void* weights) const;
+    double safe_input(double largest_weight) const;  // what PackedWeights calls safe
+    void pack_to(const void* weights, void* to) const;  // packed_weight_bytes()
     void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const;
+    // The planned arguments with the pointers of one call.
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* weights, double safe, const void* bias,
                              void* y) const;

@@ -32,6 +32,9 @@ struct StageTimes {
 };
 
 template <class T>
+struct WeightSource;
+
+template <class T>
 struct ConvArgs {
     const T* x;
     const T* weights;       // packed as the algorithm wants it, see its header
@@ -58,6 +61,8 @@ struct ConvArgs {
     const T* direct_weights;                  // and what its guard needs: weights for the direct kernel,
     T safe;                                   // the largest input that overflows nowhere,
     StageTimes* stages;                       // of the thread, or null
+    const WeightSource<T>* unpacked;          // weights that a task packs a panel at a time, or null if all are packed,
+    T* panel_weights;                         // and where: some channels of Winograd's, then all of direct's
 
     int64_t panels;  // of packed weights in a group where channels are in lanes; see panel_of() in grid.hpp
 
@@ -171,6 +176,13 @@ struct SoftmaxArgs {
     int64_t length, inner;
 };
 
+// The order in which an algorithm adds the products of a sum: that of channel c and tap (d, h, w) is number
+// c * channel + d * tap[0] + h * tap[1] + w * tap[2].
+struct ProductOrder {
+    int64_t channel, tap[3];
+    bool operator==(const ProductOrder&) const = default;
+};
+
 // The caller's weights: that of output channel o and input channel c of group g, and tap (d, h, w), is element
 // origin + g * group + o * out + c * in + d * tap[0] + h * tap[1] + w * tap[2]. The products of an output channel lie
 // offset[k] behind its first element, in ascending order, and have these numbers in the order in which the kernel adds them.
@@ -179,6 +191,7 @@ struct WeightSource {
     const T* data;
     int64_t origin, group, out, in, tap[3];
     const int64_t *offset, *number;
+    ProductOrder order;
 };
 
 // How the dense kernels' weights are packed: a group at a time, or by each task for itself.
@@ -236,8 +249,10 @@ struct Kernels {
 
     ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4;
     PackKernel<T> pack;
-    void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
-    void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to);
+    // One panel of a group, for direct and for Winograd's algorithm; all weights begin at `dense` and `to`.
+    void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
+    void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
+    int64_t (*panel_weights)(const ConvArgs<T>&, int64_t positions);  // elements of what ConvArgs calls that
     T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one
     PoolKernel<T> pool;
     void (*linear)(const LinearArgs<T>&, int64_t task);

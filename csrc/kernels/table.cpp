@@ -39,6 +39,7 @@ constexpr Kernels<T> kernels() {
     k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
     k.pack_winograd2 = winograd_pack<T, 2>;
     k.pack_winograd4 = winograd_pack<T, 4>;
+    k.panel_weights = winograd_panel_weights<T>;
     k.largest = largest<T>;
     k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;

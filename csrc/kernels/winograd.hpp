@@ -9,13 +9,15 @@
 // Sums over channels begin anew every `restart` channels and are added up in M, so that their error does not grow with
 // the number of channels.
 //
-// Packed weights: U [group][panel][position][c][panel width], transformed in float64.
+// Packed weights: U [group][panel][position][c][panel width], transformed in float64; a task that was given them unpacked
+// does so with one panel after another.
 // Workspace: V [position][chunk of channels][tile][channel], M [position][tile][panel width], lines of pixels on the way
 // in (a ring, [line][pixel][lane]) and out ([pixel][panel width]), magnitudes of pixels, tables of tiles.
 #pragma once
 
 #include "copy.hpp"
 #include "gemm.hpp"
+#include "winograd_pack.hpp"
 #include "winograd_pixel_lanes.hpp"
 
 namespace fastconv {
@@ -109,47 +111,70 @@ inline void winograd_input_stage(const WinogradBlock<T, m>& b) {
     }
 }
 
-constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
+// The weights of a panel: those of position xi and the chunks of channels from `first` on, at u + xi * position.
+template <class T>
+struct WinogradWeights {
+    const T* u;
+    int64_t position, first;
+};
 
-// M of one panel of output channels.
+// Adds to M, at position xi, the products of a block of chunks of channels; the first block begins the sums.
+template <class T, int m, int V>
+inline void winograd_multiply(const WinogradBlock<T, m>& b, int xi, Range chunks, const WinogradWeights<T>& weights,
+                              int64_t part, int64_t parts, Range slots) {
+    constexpr int most = rows_of(V);
+    constexpr int64_t chunk = winograd_chunk<T>, width = V * lanes<T>;
+    const auto& buffers = b.buffers;
+    const int64_t first = slots.begin + part_begin(slots.count(), parts, part);
+    const int64_t count = slots.begin + part_begin(slots.count(), parts, part + 1) - first;
+    const T* from = b.at(buffers.v) + xi * buffers.v_position + first * chunk;
+    const T* u = weights.u + xi * weights.position - weights.first * chunk * width;
+    T* sums = b.at(buffers.sums) + xi * buffers.m_position + first * width;
+    with_constant<most>(int(count), [&](auto n) {
+        Tile<T, n.value, V> tile;
+        tile.begin_rows(nullptr);
+        for (int64_t i = chunks.begin; i < chunks.end; ++i) {
+            const DenseRows<T> rows{from + i * buffers.v_chunk, chunk};
+            const int64_t k = min_of(chunk, b.a.group_in - i * chunk);
+            if (part == 0)
+                tile.add(rows, StreamedColumns<T>{u + i * chunk * width, width}, k);
+            else
+                tile.add(rows, Columns<T>{u + i * chunk * width, width}, k);
+        }
+        if (chunks.begin) tile.add_from(sums, width);
+        tile.store_to(sums, width);
+    });
+}
+
+// M of one panel of output channels. Weights that come unpacked are packed a block of channels at a time, of all positions,
+// so that they stay in the second-level cache; packed ones are read once in a row.
 template <class T, int m>
 inline void winograd_multiply_stage(const WinogradBlock<T, m>& b, const Panel& panel) {
     constexpr int64_t chunk = winograd_chunk<T>;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;
-    const T* weights = a.weights + panel.weights * a.group_in * buffers.positions;
     const int64_t blocks = parts_of(buffers.chunks * chunk, winograd_restart);
+    const auto chunks = [&](int64_t block) {
+        return Range{part_begin(buffers.chunks, blocks, block), part_begin(buffers.chunks, blocks, block + 1)};
+    };
     with_vectors<T>(panel.width, [&](auto v) {
-        constexpr int most = rows_of(v.value);
-        constexpr int64_t width = v.value * lanes<T>;
-        for (int xi = 0; xi < buffers.positions; ++xi) {
-            const Range slots =
-                b.kinds.using_position(Winograd<m>::at_edge(xi / (m + 2)), Winograd<m>::at_edge(xi % (m + 2)));
-            const int64_t parts = parts_of(slots.count(), most);
-            const T* u = weights + xi * a.group_in * width;
-            for (int64_t part = 0; part < parts; ++part) {
-                const int64_t first = slots.begin + part_begin(slots.count(), parts, part);
-                const int64_t count = slots.begin + part_begin(slots.count(), parts, part + 1) - first;
-                const T* from = b.at(buffers.v) + xi * buffers.v_position + first * chunk;
-                T* sums = b.at(buffers.sums) + xi * buffers.m_position + first * width;
-                with_constant<most>(int(count), [&](auto n) {
-                    for (int64_t block = 0; block < blocks; ++block) {
-                        Tile<T, n.value, v.value> tile;
-                        tile.begin_rows(nullptr);
-                        const int64_t end = part_begin(buffers.chunks, blocks, block + 1);
-                        for (int64_t i = part_begin(buffers.chunks, blocks, block); i < end; ++i) {
-                            const DenseRows<T> rows{from + i * buffers.v_chunk, chunk};
-                            const int64_t k = min_of(chunk, a.group_in - i * chunk);
-                            if (part == 0)
-                                tile.add(rows, StreamedColumns<T>{u + i * chunk * width, width}, k);
-                            else
-                                tile.add(rows, Columns<T>{u + i * chunk * width, width}, k);
-                        }
-                        if (block) tile.add_from(sums, width);
-                        tile.store_to(sums, width);
-                    }
-                });
+        const auto multiply = [&](int64_t first, int64_t end, const WinogradWeights<T>& weights) {
+            for (int xi = 0; xi < buffers.positions; ++xi) {
+                const Range slots =
+                    b.kinds.using_position(Winograd<m>::at_edge(xi / (m + 2)), Winograd<m>::at_edge(xi % (m + 2)));
+                const int64_t parts = parts_of(slots.count(), rows_of(v.value));
+                for (int64_t part = 0; part < parts; ++part)
+                    for (int64_t block = first; block < end; ++block)
+                        winograd_multiply<T, m, v.value>(b, xi, chunks(block), weights, part, parts, slots);
             }
+        };
+        if (!a.unpacked)
+            return multiply(0, blocks,
+                            {a.weights + panel.weights * a.group_in * buffers.positions, a.group_in * panel.width, 0});
+        for (int64_t block = 0; block < blocks; ++block) {
+            const Range channels{chunks(block).begin * chunk, min_of(chunks(block).end * chunk, a.group_in)};
+            winograd_pack_panel<T, m>(a, a.unpacked->order, panel, channels, a.direct_weights, a.panel_weights);
+            multiply(block, block + 1, {a.panel_weights, channels.count() * panel.width, chunks(block).begin});
         }
     });
 }
@@ -259,7 +284,8 @@ inline void winograd_repair(const WinogradBlock<T, m>& b, int64_t panel) {
 }
 
 template <class T, int m>
-void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
+void winograd(const ConvArgs<T>& call, int64_t task, void* memory) {
+    ConvArgs<T> a = call;
     const Cell at = cell_of(a, task);
     WinogradBlock<T, m> block(a, static_cast<char*>(memory), at.group, WinogradGrid<T>(a, m).block(a, at.pixel_block));
     int64_t time = a.stages ? a.stages->now() : 0;
@@ -286,6 +312,12 @@ void winograd(const ConvArgs<T>& a, int64_t task, void* memory) {
     end_stage(0);
     for (int64_t i = panels.begin; i < panels.end; ++i) {
         const Panel panel = panel_of(a, at.group, i);
+        if (a.unpacked) {
+            T* dense = a.panel_weights + winograd_restart * panel.width * block.buffers.positions;
+            pack_panel(a, *a.unpacked, at.group, panel, dense);
+            a.direct_weights = dense;
+            a.weights_first = panel.weights;
+        }
         winograd_multiply_stage(block, panel);
         end_stage(1);
         winograd_output_stage(block, panel);

@@ -1,14 +1,29 @@
 // Winograd's weights U = G g G^T in the order of winograd.hpp, computed in float64 whatever their type: once for each set of
 // weights, so that their rounding is the only error they bring. Output channels are in lanes.
+//
+// They are made from the weights of the direct kernel, which winograd_guard.hpp needs beside them: there the channels of a
+// panel follow each other, however the caller's weights lie.
 #pragma once
 
-#include "grid.hpp"
+#include "copy.hpp"
+#include "pack.hpp"
 #include "winograd_pixel_lanes.hpp"
 
 namespace fastconv {
 namespace {
 
-// Stores doubles as numbers of type T.
+// lanes<double> numbers of type T, as doubles and back.
+template <class T>
+inline Vec<double> load_doubles(const T* p) {
+    if constexpr (sizeof(T) == sizeof(double)) {
+        return load(p);
+    } else {
+        typedef T Narrow __attribute__((vector_size(vector_bytes / 2)));
+        Narrow narrow;
+        __builtin_memcpy(&narrow, p, sizeof narrow);
+        return __builtin_convertvector(narrow, Vec<double>);
+    }
+}
 template <class T>
 inline void store_as(T* p, Vec<double> v) {
     if constexpr (sizeof(T) == sizeof(double)) {
@@ -20,43 +35,84 @@ inline void store_as(T* p, Vec<double> v) {
     }
 }
 
-// g[0] f[0] + g[1] f[1] + g[2] f[2] of numbers `step` apart.
-inline Vec<double> combined(const Vec<double>* g, int step, const double* f) {
-    return multiply_add<double>(g[2 * step], broadcast(f[2]),
-                                multiply_add<double>(g[step], broadcast(f[1]), g[0] * broadcast(f[0])));
+// G g of one line of weights, g[0], g[step], ...: points of opposite sign share their products.
+template <int m>
+FASTCONV_INLINE void winograd_weights(const Vec<double>* g, int step, Vec<double>* u) {
+    using W = Winograd<m>;
+    u[W::first[0]] = g[0];
+    u[W::second[0]] = g[2 * step];
+#pragma GCC unroll 2
+    for (int p = 1; p < W::pairs; ++p) {
+        const double* f = W::weights[W::first[p]];
+        const Vec<double> even = multiply_add<double>(g[2 * step], broadcast(f[2]), g[0] * broadcast(f[0]));
+        const Vec<double> odd = g[step] * broadcast(f[1]);
+        u[W::first[p]] = even + odd;
+        u[W::second[p]] = even - odd;
+    }
 }
 
-// Task number: group, panel. `w` holds all weights as they were given.
+// Some channels of one panel of a group, from its weights as direct has them.
 template <class T, int m>
-void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t task, T* to) {
-    constexpr int alpha = m + 2, D = lanes<double>;
-    constexpr auto& G = Winograd<m>::weights;
-    const int64_t group = task / a.panels;
-    const Panel panel = panel_of(a, group, task % a.panels);
-    const T* from = w.data + w.origin + group * w.group + panel.channel * w.out;
-    to += panel.weights * a.group_in * alpha * alpha;
-    // With tiles in lanes, the channels that are computed at once follow each other.
-    const int64_t at_once = a.pixel_lanes ? winograd_channels_at_once : panel.width;
-    const auto put = [&](int64_t position, int64_t c, int64_t j, Vec<double> u) {
-        const auto at = [&](int64_t o) {
-            return to + ((o / at_once * alpha * alpha + position) * a.group_in + c) * at_once + o % at_once;
-        };
-        if (!a.pixel_lanes) return store_as<T>(at(j), u);
-        for (int i = 0; i < D; ++i) *at(j + i) = T(u[i]);
-    };
-    for (int64_t c = 0; c < a.group_in; ++c)
-        for (int64_t j = 0; j < panel.width; j += D) {
-            const int used = between(0, int(panel.channels - j), D);
-            Vec<double> g[9];
-            for (int t = 0; t < 9; ++t)
-                for (int i = 0; i < D; ++i)
-                    g[t][i] = i < used ? double(from[(j + i) * w.out + c * w.in + t / 3 * w.tap[1] + t % 3 * w.tap[2]]) : 0;
-            for (int i = 0; i < alpha; ++i) {
-                Vec<double> row[3];  // of G g
-                for (int q = 0; q < 3; ++q) row[q] = combined(g + q, 3, G[i]);
-                for (int k = 0; k < alpha; ++k) put(i * alpha + k, c, j, combined(row, 1, G[k]));
+inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order, const Panel& panel, Range of, const T* dense,
+                                T* to) {
+    constexpr int alpha = m + 2, positions = alpha * alpha, D = lanes<double>;
+    // Lines of so many channels wait for each other: written one by one, those of all positions, which lie a power of two
+    // apart, would compete for the same sets of the caches.
+    constexpr int64_t waiting = 4, widest = last_vectors * lanes<T>;
+    alignas(64) T lines[positions * waiting * widest];
+    const int64_t width = panel.width;
+    dense += of.begin * order.channel * width;
+    for (int64_t first = 0; first < of.count(); first += waiting) {
+        const int64_t channels = min_of(waiting, of.count() - first);
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t j = 0; j < width; j += D) {
+                Vec<double> g[9], rows[alpha][3], u[alpha];  // rows of G g
+                const T* from = dense + (first + c) * order.channel * width + j;
+#pragma GCC unroll 9
+                for (int t = 0; t < 9; ++t)
+                    g[t] = load_doubles(from + (t / 3 * order.tap[1] + t % 3 * order.tap[2]) * width);
+#pragma GCC unroll 3
+                for (int q = 0; q < 3; ++q) {
+                    winograd_weights<m>(g + q, 3, u);
+#pragma GCC unroll 6
+                    for (int i = 0; i < alpha; ++i) rows[i][q] = u[i];
+                }
+                T* line = lines + c * width + j;
+#pragma GCC unroll 6
+                for (int i = 0; i < alpha; ++i) {
+                    winograd_weights<m>(rows[i], 1, u);
+#pragma GCC unroll 6
+                    for (int k = 0; k < alpha; ++k) store_as<T>(line + (i * alpha + k) * waiting * width, u[k]);
+                }
             }
+        for (int p = 0; p < positions; ++p) {
+            const T* line = lines + p * waiting * width;
+            if (!a.pixel_lanes) {
+                copy_run(to + (p * of.count() + first) * width, line, channels * width, 1);
+                continue;
+            }
+            constexpr int64_t K = winograd_channels_at_once;  // which follow each other with tiles in lanes
+            for (int64_t c = 0; c < channels; ++c)
+                for (int64_t o = 0; o < width; ++o)
+                    to[((o / K * positions + p) * of.count() + first + c) * K + o % K] = line[c * width + o];
         }
+    }
+}
+
+template <class T, int m>
+void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, int64_t i, T* dense, T* to) {
+    const Panel panel = panel_of(a, group, i);
+    dense += panel.weights * a.reduction;
+    pack_panel(a, w, group, panel, dense);
+    to += panel.weights * a.group_in * (m + 2) * (m + 2);
+    winograd_pack_panel<T, m>(a, w.order, panel, {0, a.group_in}, dense, to);
+}
+
+constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
+
+template <class T>
+int64_t winograd_panel_weights(const ConvArgs<T>& a, int64_t positions) {
+    return widest_panel(a) * (winograd_restart * positions + a.reduction);
 }
 
 }  // namespace

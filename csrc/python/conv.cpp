@@ -59,7 +59,7 @@ py::object conv_of(const char* name, py::handle rank, py::handle input, py::hand
     };
     const auto finite = [&] {
         const py::array weights = native(w, dtype);
-        return std::isfinite(largest(dtype, current_isa(), weights.data(), weights.size()));
+        return std::isfinite(largest(dtype, current_isa(), weights.data(), weights.size(), get_num_threads()));
     };
     if (planned->plan.takes_halves() && spoiled_by_weights(p, AlgorithmId::dot, false) && !finite())
         run(ConvPlan(p, AlgorithmId::direct, current_isa(), get_num_threads(), weight_strides(p), false));

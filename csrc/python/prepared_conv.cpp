@@ -38,8 +38,8 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    finite_ =
-        std::isfinite(largest(dtype, current_isa(), Widened(dtype, weight_.data(), weight_.size()).data(), weight_.size()));
+    const Widened weights(dtype, weight_.data(), weight_.size());
+    finite_ = std::isfinite(largest(dtype, current_isa(), weights.data(), weight_.size(), get_num_threads()));
     if (b) bias_native_ = native(*(bias_ = frozen(*b, dtype)), dtype);
 }
 
