@@ -8,10 +8,14 @@
 // the input stays in first-level cache while the weights of the block stream past it.
 #pragma once
 
+#include "copy.hpp"
 #include "gemm.hpp"
 
 namespace fastconv {
 namespace {
+
+// Sums of so few products are stored so often that stores would wait for their lines: they are asked for before the products.
+constexpr int few_products_of_tile = 128;
 
 template <class T>
 inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T* x, T* y, Range pixels) {
@@ -27,6 +31,8 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
             T* const none = nullptr;  // all products come at once
+            if (a.reduction <= few_products_of_tile)
+                for (int64_t m = 0; m < channels; ++m) prefetch_run<1>(y + (channel + m) * a.out.c_stride + p, count);
             gemm_pixel_lanes(
                 none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
                 Range{0, a.reduction}, a.reduction, x + p, a.in.c_stride, count, false,
