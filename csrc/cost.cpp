@@ -158,26 +158,26 @@ double im2col(const Problem& p, const TileShape& s) {
 struct AxisTiles {
     double all = 0, whole = 0;
 };
-AxisTiles axis_tiles(const Problem& p, size_t axis, int64_t m) {
+AxisTiles axis_tiles(const Problem& p, size_t axis, const WinogradSize& w) {
     const int64_t outputs = p.output[axis] / p.dilation[axis], longer = p.output[axis] % p.dilation[axis];
     AxisTiles t;
     const auto add = [&](int64_t phases, int64_t of_phase) {
-        t.all += double(phases) * double((of_phase + m - 1) / m);
-        t.whole += double(phases) * double(of_phase / m + (of_phase % m > m / 2));
+        t.all += double(phases) * double((of_phase + w.outputs - 1) / w.outputs);
+        t.whole += double(phases) * double(of_phase / w.outputs + (of_phase % w.outputs > w.edge_outputs));
     };
     add(longer, outputs + 1);
     add(p.dilation[axis] - longer, outputs);
     return t;
 }
 
-double winograd_weight_bytes(const Problem& p, int64_t m) {
-    return double(p.oc) * group_in(p) * double((m + 2) * (m + 2) * p.computed_size());
+double weight_bytes(const Problem& p, int64_t each) {  // of so many numbers for a pair of channels
+    return double(p.oc) * group_in(p) * double(each * p.computed_size());
 }
 
-double winograd(const Problem& p, const TileShape& s, int64_t m, bool prepared) {
-    const AxisTiles h = axis_tiles(p, 1, m), w = axis_tiles(p, 2, m);
-    const double images = double(p.n), every = double(m + 2), edge = double(m / 2 + 2), inner = every - edge;  // positions
-    const double load = prepared && winograd_weight_bytes(p, m) > near_weights ? far_load : near_load;
+double winograd(const Problem& p, const TileShape& s, const WinogradSize& size, bool prepared) {
+    const AxisTiles h = axis_tiles(p, 1, size), w = axis_tiles(p, 2, size);
+    const double images = double(p.n), every = double(size.points), edge = double(size.edge_points), inner = every - edge;
+    const double load = prepared && weight_bytes(p, size.points * size.points) > near_weights ? far_load : near_load;
     // The sums of each position begin anew every 64 channels.
     const double finish = std::max(1.0, group_in(p) / 64);
     const auto multiply = [&](double count) {  // by one position
@@ -193,7 +193,8 @@ double winograd(const Problem& p, const TileShape& s, int64_t m, bool prepared) 
 
 // Tiles in lanes: see winograd_pixel_lanes.hpp.
 double winograd_pixel_lanes(const Problem& p, const TileShape& s) {
-    const double rows = axis_tiles(p, 1, 4).all, vectors = ceiling(axis_tiles(p, 2, 4).all, s.lanes), positions = 36;
+    const WinogradSize size = winograd_size(p, AlgorithmId::winograd4);
+    const double rows = axis_tiles(p, 1, size).all, vectors = ceiling(axis_tiles(p, 2, size).all, s.lanes), positions = 36;
     const double far =
         images(p) * group_out(p) * pixels(p) * double(p.computed_size()) > near_output ? winograd_lane_far : 0;
     const double output = (positions * group_in(p) * winograd_lane_product + winograd_lane_output) *
@@ -259,8 +260,9 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pre
         case AlgorithmId::direct: return pixel_lanes ? direct_pixel_lanes(p, s) : direct_channel_lanes(p, s);
         case AlgorithmId::pointwise: return pixel_lanes ? pointwise_pixel_lanes(p, s) : 1.01 * pointwise_channel_lanes(p, s);
         case AlgorithmId::im2col: return im2col(p, s);
-        case AlgorithmId::winograd2: return winograd(p, s, 2, prepared);
-        case AlgorithmId::winograd4: return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, 4, prepared);
+        case AlgorithmId::winograd2: return winograd(p, s, winograd_size(p, id), prepared);
+        case AlgorithmId::winograd4: 
+            return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, winograd_size(p, id), prepared);
         case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
         case AlgorithmId::dot: return dot(p, s, isa);
         case AlgorithmId::pool: return p.operations();
@@ -276,18 +278,22 @@ double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTabl
         all += half_converted * double(p.n) * double(p.ic * p.input_pixels() + p.oc * p.output_pixels());
     // The other kernels' weights are packed while they compute, for next to nothing.
     if (!prepared && is_winograd(id)) {
-        all += winograd_weight_bytes(p, id == AlgorithmId::winograd2 ? 2 : 4) * winograd_byte_packed;
-        all += double(p.oc) * group_in(p) * double(p.taps() * p.computed_size()) * winograd_byte_read;
+        const int64_t points = winograd_size(p, id).points;
+        all += weight_bytes(p, points * points) * winograd_byte_packed + weight_bytes(p, p.taps()) * winograd_byte_read;
     }
     return all / cycles_per_microsecond;
 }
 
+WinogradSize winograd_size(const Problem& p, AlgorithmId id) {
+    const int64_t taps = p.kernel[2], points = id == AlgorithmId::winograd2 ? 4 : 6, edge_points = points / 2 + 1;
+    return {points - taps + 1, taps, points, edge_points - taps + 1, edge_points};
+}
+
 double winograd_positions(const Problem& p, AlgorithmId id, bool edges) {
-    const int64_t m = id == AlgorithmId::winograd2 ? 2 : 4;
-    const double every = double(m + 2), edge = edges ? double(m / 2 + 2) : every;
+    const WinogradSize size = winograd_size(p, id);
     const auto along = [&](size_t axis) {
-        const AxisTiles t = axis_tiles(p, axis, m);
-        return t.whole * every + (t.all - t.whole) * edge;
+        const AxisTiles t = axis_tiles(p, axis, size);
+        return t.whole * double(size.points) + (t.all - t.whole) * double(edges ? size.edge_points : size.points);
     };
     return double(p.n) * along(1) * along(2);
 }
@@ -302,8 +308,8 @@ bool pixels_in_lanes(const Problem& p, AlgorithmId id, const KernelTable& isa) {
         case AlgorithmId::winograd4: {
             Problem image = p;  // decided for one, so that it has the same bits in any batch
             image.n = 1;
-            return p.dilation[2] == 1 && group_in(p) <= most_lane_channels &&
-                   winograd_pixel_lanes(image, s) < winograd(image, s, 4, true);
+            return p.kernel[2] == 3 && p.dilation[2] == 1 && group_in(p) <= most_lane_channels &&
+                   winograd_pixel_lanes(image, s) < winograd(image, s, winograd_size(image, id), true);
         }
         case AlgorithmId::depthwise: return p.stride[2] <= 2 && depthwise_pixel_lanes(p, s) < depthwise_channel_lanes(p, s);
         default: return false;

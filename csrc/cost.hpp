@@ -9,6 +9,13 @@ namespace fastconv {
 enum class AlgorithmId { direct, im2col, pointwise, winograd2, winograd4, depthwise, dot, pool };
 inline bool is_winograd(AlgorithmId id) { return id == AlgorithmId::winograd2 || id == AlgorithmId::winograd4; }
 
+// F(outputs x outputs, taps x taps) by so many points along an axis. Tiles at the edge with at most `edge_outputs` outputs
+// use but `edge_points`.
+struct WinogradSize {
+    int64_t outputs, taps, points, edge_outputs, edge_points;
+};
+WinogradSize winograd_size(const Problem&, AlgorithmId);
+
 // Microseconds on one thread; `prepared` says that the weights are packed already. Never a matter of the thread count, so
 // that what is decided by it, and with it every bit of a result, is the same for any number of threads.
 double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&, bool prepared = true);

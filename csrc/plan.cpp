@@ -27,13 +27,19 @@ constexpr int64_t winograd_strip = 256;                  // output columns of a 
 constexpr int64_t winograd_lane_strip = 1024;            // with tiles in lanes, whose last vector may be far from full
 
 template <class T>
-const ConvKernel<T>& kernel_of(const KernelTable& isa, AlgorithmId id) {
+const WinogradKernel<T>& winograd_kernel(const KernelTable& isa, const Problem& p, AlgorithmId id) {
+    const Kernels<T>& k = kernels_of<T>(isa);
+    return p.kernel[2] == 2 ? k.winograd5 : id == AlgorithmId::winograd2 ? k.winograd2 : k.winograd4;
+}
+
+template <class T>
+const ConvKernel<T>& kernel_of(const KernelTable& isa, const Problem& p, AlgorithmId id) {
     const Kernels<T>& k = kernels_of<T>(isa);
     switch (id) {
         case AlgorithmId::im2col: return k.im2col;
         case AlgorithmId::pointwise: return k.pointwise;
-        case AlgorithmId::winograd2: return k.winograd2;
-        case AlgorithmId::winograd4: return k.winograd4;
+        case AlgorithmId::winograd2:
+        case AlgorithmId::winograd4: return winograd_kernel<T>(isa, p, id).kernel;
         case AlgorithmId::depthwise: return kernels_of<T>(*isa.depthwise).kernel;
         default: return k.direct;
     }
@@ -98,12 +104,12 @@ class Blocking {
         split_pixels(units, tile_pixels, p_.groups);
     }
 
-    void winograd(int64_t m) {
-        const int64_t d = p_.dilation[2];
+    void winograd(const WinogradSize& size, bool prepared) {
+        const int64_t d = p_.dilation[2], m = size.outputs;
         a_.tile_rows = parts_of(parts_of(p_.output[1], d), m);
         a_.tile_columns = parts_of(parts_of(p_.output[2], d), m);
         const int64_t tiles = p_.n * a_.tile_rows * a_.tile_columns * d * d;
-        const int64_t positions = (m + 2) * (m + 2);
+        const int64_t positions = size.points * size.points;
         const int64_t weights = positions * element * a_.group_in * a_.group_out;
         const int64_t l2 = cache_sizes().l2;
         const int64_t tile_bytes =
@@ -126,8 +132,10 @@ class Blocking {
         const int64_t most_units = at_least_one(long_rows ? std::min<int64_t>(2, affordable / unit) : most / unit);
         int64_t blocks = parts_of(units, most_units);
         a_.channel_blocks = 1;
-        const bool few = tiles < rows_ * threads_ || weights > winograd_most_shared;
-        if (p_.groups * blocks < threads_ && few)  // threads share the output channels, each transforming the whole input
+        // Threads share the output channels, each transforming the whole input, where that takes less than that each reads
+        // the weights of all channels, or packs them.
+        const bool few = tiles < rows_ * threads_ || weights > winograd_most_shared || (!prepared && tiles < 2 * a_.group_out);
+        if (p_.groups * blocks < threads_ && few)
             a_.channel_blocks = std::clamp<int64_t>(parts_of(threads_, at_least_one(p_.groups * blocks)), 1, a_.panels);
         else if (p_.groups % threads_ != 0)
             blocks = round_up(blocks, threads_);
@@ -196,13 +204,13 @@ class Blocking {
 };
 
 template <class T>
-void block(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, ConvArgs<T>& a) {
+void block(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads, bool prepared, ConvArgs<T>& a) {
     Blocking<T> blocking(p, kernels_of<T>(isa), threads, a);
     switch (id) {
         case AlgorithmId::im2col: return blocking.im2col();
         case AlgorithmId::pointwise: return blocking.pointwise();
-        case AlgorithmId::winograd2: return blocking.winograd(2);
-        case AlgorithmId::winograd4: return blocking.winograd(4);
+        case AlgorithmId::winograd2:
+        case AlgorithmId::winograd4: return blocking.winograd(winograd_size(p, id), prepared);
         case AlgorithmId::depthwise: return blocking.depthwise(kernels_of<T>(*isa.depthwise).panels(a));
         default: return blocking.direct();
     }
@@ -254,7 +262,7 @@ WeightSource<T> weight_source(const WeightStrides& s, const void* weights, const
 template <class T>
 double winograd_safe_input(const Problem& p, double largest_weight) {
     using Limits = std::numeric_limits<T>;
-    constexpr double growth = 6 * 6 * 9 * 9;  // of F(4x4), input and output; that of F(2x2) is less
+    const double growth = 6 * 6 * (p.kernel[2] == 2 ? 12 * 12 : 9 * 9);  // of F(5x5) and F(4x4), input and output
     constexpr double most = Limits::max(), least = double(Limits::min()) / Limits::epsilon();
     if (largest_weight == 0) return most;
     if (largest_weight > most / 4 || largest_weight < least) return -1;
@@ -293,7 +301,7 @@ Problem part_of(const Problem& p) {
 }  // namespace
 
 ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
-                   bool finite)
+                   bool prepared, bool finite)
     : problem_(part_of(asked)), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
     const Problem& p = problem_;
     if (id == AlgorithmId::dot) {
@@ -321,7 +329,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images
         const double effort = id == AlgorithmId::depthwise ? depthwise_effort : 1;
         summary_.threads = worthwhile_threads(effort * p.operations(), threads);
-        block(p, id, isa, summary_.threads, a);
+        block(p, id, isa, summary_.threads, prepared, a);
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
         if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
@@ -330,7 +338,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         const int64_t groups = id == AlgorithmId::depthwise ? 1 : p.groups;  // its blocks of channels run through them
         if (p.n > 0 && p.output_pixels() > 0 && p.oc > 0)
             summary_.tasks = a.images * groups * a.channel_blocks * a.pixel_blocks;
-        if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of<T>(isa, id).workspace(a);
+        if (summary_.tasks > 0) summary_.workspace_bytes = kernel_of<T>(isa, p, id).workspace(a);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, summary_.threads));
         summary_.tile = describe_tile<T>(p, id, isa, a.pixel_lanes);
         summary_.blocking = {{"channel_blocks", a.channel_blocks},
@@ -366,10 +374,9 @@ int64_t ConvPlan::depthwise_weight_bytes() const {
 }
 
 int64_t ConvPlan::winograd_weight_bytes() const {
-    return round_up(dense_weight_bytes() / problem_.taps() * winograd_points(), alignment);
+    const int64_t points = winograd_size(problem_, format_.algorithm).points;
+    return round_up(dense_weight_bytes() / problem_.taps() * points * points, alignment);
 }
-
-int64_t ConvPlan::winograd_points() const { return format_.algorithm == AlgorithmId::winograd2 ? 16 : 36; }
 
 // Panels of Winograd's weights that one task reads alone are packed by it, and need not leave the caches.
 template <class T>
@@ -394,7 +401,7 @@ void ConvPlan::pack_to(const void* weights, void* to) const {
             if (format_.algorithm == AlgorithmId::depthwise) {
                 kernels_of<T>(*format_.isa->depthwise).pack(a, source, static_cast<T*>(to));
             } else if (is_winograd(format_.algorithm)) {
-                const auto kernel = format_.algorithm == AlgorithmId::winograd2 ? k.pack_winograd2 : k.pack_winograd4;
+                const auto kernel = winograd_kernel<T>(*format_.isa, problem_, format_.algorithm).pack;
                 T *own = static_cast<T*>(to), *dense_weights = own + winograd_weight_bytes() / int64_t(sizeof(T));
                 parallel_for(a.groups * a.panels, summary_.threads, [&](int64_t task, int) {
                     kernel(a, source, task / a.panels, task % a.panels, dense_weights, own);
@@ -467,7 +474,7 @@ void ConvPlan::run_packed(const void* x, const void* weights, double safe, const
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
-            const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
+            const auto kernel = kernel_of<T>(*format_.isa, problem_, format_.algorithm).run;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);
@@ -505,7 +512,7 @@ std::vector<int64_t> ConvPlan::profile(const void* x, const PackedWeights& weigh
         std::visit(
             [&]<class T>(const ConvArgs<T>& planned) {
                 const ConvArgs<T> a = arguments_of(planned, from, weights.data.data(), weights.safe, bias, to);
-                const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
+                const auto kernel = kernel_of<T>(*format_.isa, problem_, format_.algorithm).run;
                 run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
                     StageTimes times{now, {}};
                     ConvArgs<T> mine = a;
@@ -535,7 +542,7 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
             const bool spoiled = spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes);
             const double most = spoiled ? largest_weight(weights) : 0;
             if (!std::isfinite(most)) {
-                const ConvPlan direct(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false);
+                const ConvPlan direct(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false, false);
                 return each_part(x, y, [&](const void* from, void* to) { direct.run(from, weights, bias, to); });
             }
             const bool panels = packs_panels(planned);
@@ -547,12 +554,13 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
             }
 
             ConvArgs<T> a = arguments_of(planned, x, bias, y);
-            const auto kernel = kernel_of<T>(*format_.isa, format_.algorithm).run;
+            const auto kernel = kernel_of<T>(*format_.isa, problem_, format_.algorithm).run;
             const WeightSource<T> source = weight_source<T>(strides_, weights, products_, format_.order);
             if (panels) {
                 a.unpacked = &source;
                 a.safe = T(safe_input(most));
-                const int64_t bytes = k.panel_weights(a, winograd_points()) * int64_t(sizeof(T));
+                const auto& winograd = winograd_kernel<T>(*format_.isa, problem_, format_.algorithm);
+                const int64_t bytes = winograd.panel_weights(a) * int64_t(sizeof(T));
                 return run_tasks(summary_, bytes, [&](int64_t task, char* workspace, char* own) {
                     ConvArgs<T> mine = a;
                     mine.panel_weights = reinterpret_cast<T*>(own);

@@ -17,8 +17,10 @@ namespace fastconv {
 // Padding that shows the input itself is drawn around some images at a time, and those are convolved without padding.
 class ConvPlan {
    public:
-    // `finite` says that all weights will be: some kernels need that where there is padding (spoiled_by_weights).
-    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, const WeightStrides&, bool finite = true);
+    // `prepared` says that weights will come packed, `finite` that all will be finite: some kernels need that where there is
+    // padding (spoiled_by_weights).
+    ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, const WeightStrides&, bool prepared,
+             bool finite = true);
 
     // Whether x, weights and y are of the problem's own type, which is bfloat16 then, rather than of the one computed in.
     bool takes_halves() const { return dot_.has_value(); }
@@ -49,7 +51,6 @@ class ConvPlan {
     int64_t dense_weight_bytes() const;
     int64_t depthwise_weight_bytes() const;
     int64_t winograd_weight_bytes() const;
-    int64_t winograd_points() const;  // of a tile
     template <class T>
     bool packs_panels(const ConvArgs<T>&) const;
     double largest_weight(const void* weights) const;

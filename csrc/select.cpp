@@ -28,15 +28,22 @@ std::string unsupported_pointwise(const Problem& p, const KernelTable&) {
     return "";
 }
 
-std::string unsupported_winograd(const Problem& p, const KernelTable&) {
+std::string unsupported_winograd(const Problem& p, bool small_kernels) {
     if (!is_conv(p)) return unless_conv(p);
-    if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
+    const bool small = small_kernels && p.kernel == Axes{1, 2, 2};
+    if (p.rank != 2 || (p.kernel != Axes{1, 3, 3} && !small))
+        return small_kernels ? "needs a 2-D kernel of 3 x 3 or 2 x 2" : "needs a 2-D kernel of 3 x 3";
     if (!all_ones(p.stride)) return "needs stride 1";
     if (p.dilation[1] != p.dilation[2]) return "needs the same dilation on both axes";
     if (p.ic / p.groups < 2)
         return "needs more than one input channel in each group: its transforms would cost more than they save";
+    if (small && p.ic / p.groups < 16)
+        return "needs 16 input channels in each group, with a kernel of 2 x 2: with fewer its errors exceed what is promised";
     return "";
 }
+
+std::string unsupported_winograd2(const Problem& p, const KernelTable&) { return unsupported_winograd(p, false); }
+std::string unsupported_winograd4(const Problem& p, const KernelTable&) { return unsupported_winograd(p, true); }
 
 constexpr int64_t most_depthwise_channels = 16;
 
@@ -93,10 +100,11 @@ const std::vector<Algorithm>& algorithms() {
          unsupported_depthwise},
         {AlgorithmId::pointwise, "pointwise", "1x1 kernels: a matrix product with the input in place",
          unsupported_pointwise},
-        {AlgorithmId::winograd4, "winograd4", "3x3 kernels by Winograd's F(4x4, 3x3), a quarter of the multiplications",
-         unsupported_winograd},
+        {AlgorithmId::winograd4, "winograd4",
+         "3x3 kernels by Winograd's F(4x4, 3x3), 1/4 of the multiplications; 2x2 kernels by F(5x5, 2x2), 9/25 of them",
+         unsupported_winograd4},
         {AlgorithmId::winograd2, "winograd2", "3x3 kernels by Winograd's F(2x2, 3x3), 4/9 of the multiplications",
-         unsupported_winograd},
+         unsupported_winograd2},
         {AlgorithmId::im2col, "im2col", "patches gathered a panel at a time, then a matrix product", any_conv},
         {AlgorithmId::direct, "direct", "any convolution, straight from the input, nothing packed but weights", any_conv},
         {AlgorithmId::dot, "dot", "bfloat16: products of pairs of channels in one instruction, summed in float32",

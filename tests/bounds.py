@@ -114,15 +114,16 @@ def adaptive_bound(x: Array, output_size: Any, dtype: Any, layout: str) -> Array
     return mean_bound(x, ref.adaptive_avg_pool, places - 1, dtype, **how)
 
 
-# ---------------------------------------------------------------- Winograd F(m x m, 3x3)
+# ---------------------------------------------------------------- Winograd F(m x m, r x r)
 
 
 @dataclass(frozen=True)
 class Transforms:
-    """Y = A' [(G g G') * (B' d B)] A for one tile of (m+2)^2 inputs and m^2 outputs; ' is the transpose.
+    """Y = A' [(G g G') * (B' d B)] A for one tile of (m+r-1)^2 inputs and m^2 outputs; ' is the transpose.
 
-    ``edge_a`` and ``edge_b`` take the place of A' and B', along either axis, where m/2 outputs or fewer are
-    left: they interpolate at fewer points and have rows and columns of zeros for what they do not use.
+    ``edge_a`` and ``edge_b`` take the place of A' and B', along either axis, where few outputs are left, as
+    many as ``edge_a`` has rows: they interpolate at fewer points and have rows and columns of zeros for what
+    they do not use.
     """
 
     a: Array
@@ -133,8 +134,8 @@ class Transforms:
 
     def along(self, outputs: int, edges: bool) -> tuple[Array, Array]:
         """A' and B' of each tile of one axis, stacked."""
-        m = len(self.a)
-        tiles, edge = -(-outputs // m), edges and 0 < outputs % m <= m // 2
+        m, few = len(self.a), int(np.any(self.edge_a, axis=1).sum())
+        tiles, edge = -(-outputs // m), edges and 0 < outputs % m <= few
         return tuple(  # type: ignore[return-value]
             np.stack([*[whole] * (tiles - edge), *[last] * edge])
             for whole, last in ((self.a, self.edge_a), (self.b, self.edge_b))
@@ -162,30 +163,41 @@ MOST_LANE_CHANNELS = 8  # of tiles in lanes
 A, B = np.longdouble(2) / 3, np.longdouble(3) / 2
 NEAR, FAR = 1 / (2 * A**2 * (A**2 - B**2)), 1 / (2 * B**2 * (B**2 - A**2))
 
+FOUR_POINTS = {  # 0, 1, -1, infinity; at the edge 0, 1, infinity
+    "b": matrix((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
+    "edge_b": matrix((1, -1, 0, 0), (0, 2, 0, 0), (0, 0, 0, 0), (0, 1, -1, 0)),
+}
+SIX_POINTS = {  # 0, 2/3, -2/3, 3/2, -3/2, infinity; at the edge without +-3/2
+    "b": matrix(
+        (1, 0, -(A**2) - B**2, 0, 1, 0),
+        (0, -B, -(B**2), A, 1, 0),
+        (0, B, -(B**2), -A, 1, 0),
+        (0, -A, -(A**2), B, 1, 0),
+        (0, A, -(A**2), -B, 1, 0),
+        (0, 1, 0, -(A**2) - B**2, 0, 1),
+    ),
+    "edge_b": matrix(
+        (1, 0, -(B**2), 0, 0, 0),
+        (0, A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
+        (0, -A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
+        *[(0,) * 6] * 2,
+        (0, -(A**2), 0, 1, 0, 0),
+    ),
+}
+# By the number in the algorithm's name, which is that of outputs for 3x3 kernels, and the taps of the kernel.
 WINOGRAD = {
-    # points 0, 1, -1, infinity; at the edge 0, 1, infinity
-    2: Transforms(
+    (2, 3): Transforms(
         a=matrix((1, 1, 1, 0), (0, 1, -1, -1)),
-        b=matrix((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
         g=matrix((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)),
         edge_a=matrix((1, 1, 0, -1), (0, 0, 0, 0)),
-        edge_b=matrix((1, -1, 0, 0), (0, 2, 0, 0), (0, 0, 0, 0), (0, 1, -1, 0)),
+        **FOUR_POINTS,
     ),
-    # points 0, 2/3, -2/3, 3/2, -3/2, infinity; at the edge without +-3/2
-    4: Transforms(
+    (4, 3): Transforms(
         a=matrix(
             (1, 1, 1, 1, 1, 0),
             (0, A, -A, B, -B, 0),
             (0, A**2, A**2, B**2, B**2, 0),
             (0, A**3, -(A**3), B**3, -(B**3), 1),
-        ),
-        b=matrix(
-            (1, 0, -(A**2) - B**2, 0, 1, 0),
-            (0, -B, -(B**2), A, 1, 0),
-            (0, B, -(B**2), -A, 1, 0),
-            (0, -A, -(A**2), B, 1, 0),
-            (0, A, -(A**2), -B, 1, 0),
-            (0, 1, 0, -(A**2) - B**2, 0, 1),
         ),
         g=matrix(
             (1, 0, 0),
@@ -196,19 +208,27 @@ WINOGRAD = {
             (0, 0, 1),
         ),
         edge_a=matrix((1, 1, 1, 0, 0, 0), (0, A, -A, 0, 0, 1), *[(0,) * 6] * 2),
-        edge_b=matrix(
-            (1, 0, -(B**2), 0, 0, 0),
-            (0, A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
-            (0, -A * (A**2 - B**2), A**2 - B**2, 0, 0, 0),
-            *[(0,) * 6] * 2,
-            (0, -(A**2), 0, 1, 0, 0),
+        **SIX_POINTS,
+    ),
+    (4, 2): Transforms(
+        a=matrix(
+            (1, 1, 1, 1, 1, 0),
+            (0, A, -A, B, -B, 0),
+            (0, A**2, A**2, B**2, B**2, 0),
+            (0, A**3, -(A**3), B**3, -(B**3), 0),
+            (0, A**4, A**4, B**4, B**4, 1),
         ),
+        g=matrix((1, 0), (NEAR, NEAR * A), (NEAR, -NEAR * A), (FAR, FAR * B), (FAR, -FAR * B), (0, 1)),
+        edge_a=matrix(
+            (1, 1, 1, 0, 0, 0), (0, A, -A, 0, 0, 0), (0, A**2, A**2, 0, 0, 1), *[(0,) * 6] * 2
+        ),
+        **SIX_POINTS,
     ),
 }
 
 
 def winograd(
-    m: int,
+    size: int,
     x: Array,
     w: Array,
     b: Array | None,
@@ -221,7 +241,7 @@ def winograd(
     absolute: bool,
     edges: bool = True,
 ) -> Array:
-    """F(m x m, 3x3) as written above; or the bound's T, in absolute values throughout.
+    """F(m x m, r x r) as written above; or the bound's T, in absolute values throughout.
 
     Without ``edges`` tiles at the edge are like all others.
 
@@ -230,7 +250,10 @@ def winograd(
 
     ``floor`` is added once for every product, so that T(eta) - T(0) is what underflows may add to the result.
     """
-    kind, t = x.dtype, WINOGRAD[m]
+    x, w = ref.channels_first(x, layout), ref.weight_first(w, layout)
+    taps = w.shape[-1]
+    kind, t = x.dtype, WINOGRAD[size, taps]
+    m, points = t.a.shape
 
     def two_sided(p: Array, tiles: Array, q: Array) -> Array:
         """P T Q' of tiles [..., rows, columns, i, j], a P for each row of tiles and a Q for each column."""
@@ -242,31 +265,30 @@ def winograd(
         return np.asarray(half @ np.swapaxes(q, -1, -2) + lost_then[:, None, :])
 
     def phase(x: Array) -> Array:
-        """An undilated convolution of a padded input, [n, groups, c, h, w] to [n, groups, oc, h-2, w-2]."""
-        out = [i - 2 for i in x.shape[-2:]]
+        """An undilated convolution of a padded input, [n, groups, c, ...] to [n, groups, oc, ...]."""
+        out = [i - taps + 1 for i in x.shape[-2:]]
         (a_rows, b_rows), (a_columns, b_columns) = (t.along(o, edges) for o in out)
         rows, columns = len(a_rows), len(a_columns)
         padded = np.pad(x, [(0, 0)] * 3 + [(0, -o % m) for o in out])
-        tiles = sliding_window_view(padded, (m + 2, m + 2), axis=(-2, -1))[..., ::m, ::m, :, :]
-        v = two_sided(b_rows, tiles, b_columns).reshape(*x.shape[:3], rows * columns, m + 2, m + 2)
-        # [n, g, position, position, oc, tiles]: one matrix product for each of the (m+2)^2 positions
+        tiles = sliding_window_view(padded, (points, points), axis=(-2, -1))[..., ::m, ::m, :, :]
+        v = two_sided(b_rows, tiles, b_columns).reshape(*x.shape[:3], rows * columns, points, points)
+        # [n, g, position, position, oc, tiles]: one matrix product for each position
         products = u.transpose(0, 3, 4, 1, 2) @ np.moveaxis(v, (4, 5), (2, 3)) + x.shape[2] * floor
         products = np.moveaxis(products, (2, 3), (-2, -1))
         outer = products.shape[:3]
-        y = two_sided(a_rows, products.reshape(*outer, rows, columns, m + 2, m + 2), a_columns)
+        y = two_sided(a_rows, products.reshape(*outer, rows, columns, points, points), a_columns)
         y = np.swapaxes(y, -3, -2).reshape(*outer, rows * m, columns * m)
         return np.asarray(y[..., : out[0], : out[1]])
 
-    x, w = ref.channels_first(x, layout), ref.weight_first(w, layout)
     if absolute:
         x, w = np.abs(x), np.abs(w)
     d = ref.per_axis(dilation, 2)[0]
-    pad = ref.pads(padding, x.shape[2:], (3, 3), (1, 1), (d, d))
+    pad = ref.pads(padding, x.shape[2:], (taps, taps), (1, 1), (d, d))
     x = np.pad(x, [(0, 0), (0, 0), *pad])
     x = x.reshape(len(x), groups, w.shape[1], *x.shape[2:])
     u = two_sided(t.g[None], w[..., None, None, :, :], t.g[None])
-    u = u.reshape(groups, len(w) // groups, w.shape[1], m + 2, m + 2)
-    y = np.zeros((len(x), groups, len(w) // groups, *(i - 2 * d for i in x.shape[3:])), kind)
+    u = u.reshape(groups, len(w) // groups, w.shape[1], points, points)
+    y = np.zeros((len(x), groups, len(w) // groups, *(i - (taps - 1) * d for i in x.shape[3:])), kind)
     for first in np.ndindex(*(min(d, extent) for extent in y.shape[3:])):
         every: Any = (..., *(slice(i, None, d) for i in first))
         y[every] = phase(x[every])
@@ -277,25 +299,25 @@ def winograd(
 
 
 def winograd_bound(
-    m: int, x: Array, w: Array, b: Array | None, dtype: Any, *, layout: str, **parameters: Any
+    size: int, x: Array, w: Array, b: Array | None, dtype: Any, *, layout: str, **parameters: Any
 ) -> Array:
     """gamma(K)*T and what underflow may add; or `conv_bound`, by which the direct kernel's tiles go.
 
     T = |A'| sum [(|G||g||G'|) * (|B'||d||B|)] |A| runs over the whole tile, so it is larger than S of
     `conv_bound` and counts pixels that the output does not see; but K grows with the channels more slowly.
     """
-    channels = ref.weight_first(w, layout).shape[1]
-    k = WINOGRAD[m].roundings(channels) + (b is not None)
+    _, channels, *_, taps = ref.weight_first(w, layout).shape
+    k = WINOGRAD[size, taps].roundings(channels) + (b is not None)
 
     def bound(edges: bool) -> Array:
         how = {"layout": layout, "absolute": True, "edges": edges, **parameters}
-        total = winograd(m, x, w, b, **how)
-        underflow = np.maximum(winograd(m, x, w, b, floor=eta(dtype), **how) - total, 0)
+        total = winograd(size, x, w, b, **how)
+        underflow = np.maximum(winograd(size, x, w, b, floor=eta(dtype), **how) - total, 0)
         return np.asarray(gamma(k, dtype) * (total + underflow) + underflow)
 
     limit = np.maximum(bound(True), conv_bound(x, w, b, dtype, layout, **parameters))
     # With tiles in lanes, which takes few channels, those at the edge are like all others.
-    lanes = m == 4 and layout == "NCHW" and channels <= MOST_LANE_CHANNELS
+    lanes = (size, taps) == (4, 3) and layout == "NCHW" and channels <= MOST_LANE_CHANNELS
     return np.maximum(limit, bound(False)) if lanes else limit
 
 

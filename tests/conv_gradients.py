@@ -115,20 +115,21 @@ def winograd_phase(problem: Problem, a: Data, first: Any) -> tuple[Array, Array,
     """What the positions first, first + stride, ... of x are: a convolution with stride 1 of dy, its kernel.
 
     Position i sees tap k where s divides i + before - k*d. Every s / gcd(s, d)-th tap does so, the largest of
-    them the leftmost element of dy. None, unless there are three along either axis and their dilations are
-    alike, as Winograd's algorithm wants it.
+    them the leftmost element of dy. None, unless there are three along either axis, or two, and their
+    dilations are alike, as Winograd's algorithm wants it.
     """
     p = problem
     dy, w = ref.channels_first(a.dy, p.layout), ref.weight_first(a.w, p.layout)
     w = w.reshape(p.groups, p.oc // p.groups, p.ic // p.groups, *p.kernel_size)
     w = np.swapaxes(w, 1, 2).reshape(p.ic, p.oc // p.groups, *p.kernel_size)
-    dilations = set()
+    dilations, counts = set(), set()
     for axis, f in enumerate(first):
         i, o, k, s = (values[axis] for values in (p.input_size, p.output_size, p.kernel_size, p.stride))
         d, before = p.dilation[axis], p.padding[axis][0]
         taps = [tap for tap in reversed(range(k)) if (f + before - tap * d) % s == 0]
         dilations.add(d // gcd(s, d))
-        if len(taps) != 3 or len(dilations) != 1:
+        counts.add(len(taps))
+        if len(dilations) != 1 or counts not in ({2}, {3}):
             return None
         begin, last = ((f + before - tap * d) // s for tap in (taps[0], taps[-1]))
         places = np.arange(begin, last + len(range(f, i, s)))
@@ -146,7 +147,7 @@ def winograd_bound(m: int, problem: Problem, a: Data, b: Array | None, dtype: An
     limit = np.zeros((p.n, p.ic, *p.input_size))
     for first in np.ndindex(*map(min, p.stride, p.input_size)):
         phase = winograd_phase(p, a, first) if p.rank == 2 else None
-        if phase:
+        if phase and (m, phase[1].shape[-1]) in bounds.WINOGRAD:
             dy, w, d = phase
             how = {"padding": 0, "dilation": d, "groups": p.groups, "layout": "NCHW"}
             every: Any = (..., *(slice(f, None, s) for f, s in zip(first, p.stride, strict=True)))
@@ -185,7 +186,12 @@ class Oracle:
             if self.operation in SPREADING:
                 bias = a.b if self.operation == "conv_transpose" else None
                 limit = winograd_bound(m, p, a, bias, self.dtype)
-            elif p.rank == 2 and p.kernel_size == (3, 3) and p.stride == (1, 1) and len({*p.dilation}) == 1:
+            elif (
+                p.rank == 2
+                and p.stride == (1, 1)
+                and len({*p.dilation}) == len({*p.kernel_size}) == 1
+                and (m, p.kernel_size[0]) in bounds.WINOGRAD
+            ):
                 how = {key: value for key, value in parameters(p).items() if key != "stride"}
                 limit = bounds.winograd_bound(m, a.x, a.w, None, self.dtype, **how)
             else:

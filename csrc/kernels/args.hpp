@@ -211,6 +211,13 @@ struct ConvKernel {
     int64_t (*workspace)(const ConvArgs<T>&);
 };
 template <class T>
+struct WinogradKernel {
+    ConvKernel<T> kernel;
+    // Packs one panel of a group, for direct and for Winograd's algorithm; all weights begin at `dense` and `to`.
+    void (*pack)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
+    int64_t (*panel_weights)(const ConvArgs<T>&);  // elements of what ConvArgs calls that
+};
+template <class T>
 struct PoolKernel {
     void (*run)(const PoolArgs<T>&, int64_t task, void* workspace);
     int64_t (*workspace)(const PoolArgs<T>&);
@@ -247,12 +254,9 @@ struct Kernels {
     int winograd_vectors;  // of tiles at once, with tiles in lanes
     bool few_registers;    // so that a tile reads much for each product
 
-    ConvKernel<T> direct, im2col, pointwise, winograd2, winograd4;
+    ConvKernel<T> direct, im2col, pointwise;
+    WinogradKernel<T> winograd2, winograd4, winograd5;  // F(2x2, 3x3), F(4x4, 3x3), F(5x5, 2x2)
     PackKernel<T> pack;
-    // One panel of a group, for direct and for Winograd's algorithm; all weights begin at `dense` and `to`.
-    void (*pack_winograd2)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
-    void (*pack_winograd4)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
-    int64_t (*panel_weights)(const ConvArgs<T>&, int64_t positions);  // elements of what ConvArgs calls that
     T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one
     PoolKernel<T> pool;
     void (*linear)(const LinearArgs<T>&, int64_t task);

@@ -19,6 +19,11 @@ int64_t no_workspace(const ConvArgs<T>&) {
     return 0;
 }
 
+template <class T, class W>
+constexpr WinogradKernel<T> winograd_kernel() {
+    return {{winograd<T, W>, winograd_workspace<T, W>}, winograd_pack<T, W>, winograd_panel_weights<T, W>};
+}
+
 template <class T>
 constexpr Kernels<T> kernels() {
     Kernels<T> k{};
@@ -34,12 +39,10 @@ constexpr Kernels<T> kernels() {
     k.direct = {direct<T>, no_workspace<T>};
     k.im2col = {im2col<T>, im2col_workspace<T>};
     k.pointwise = {pointwise<T>, no_workspace<T>};
-    k.winograd2 = {winograd<T, 2>, winograd_workspace<T, 2>};
-    k.winograd4 = {winograd<T, 4>, winograd_workspace<T, 4>};
+    k.winograd2 = winograd_kernel<T, Winograd<2, 3>>();
+    k.winograd4 = winograd_kernel<T, Winograd<4, 3>>();
+    k.winograd5 = winograd_kernel<T, Winograd<5, 2>>();
     k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
-    k.pack_winograd2 = winograd_pack<T, 2>;
-    k.pack_winograd4 = winograd_pack<T, 4>;
-    k.panel_weights = winograd_panel_weights<T>;
     k.largest = largest<T>;
     k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;

@@ -1,4 +1,4 @@
-// Winograd's minimal filtering for 3x3 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task transforms
+// Winograd's minimal filtering for 3x3 and 2x2 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task transforms
 // the input of a block of tiles, multiplies and transforms back while all of it stays in second-level cache.
 //
 // Channels in lanes here, tiles in lanes in winograd_pixel_lanes.hpp. Loops: task (group, panels of output channels, block
@@ -73,8 +73,8 @@ inline void winograd_load_line(const ConvArgs<T>& a, T* line, Bits<T>* magnitude
     zero_run(line + valid.end * L, (width - valid.end) * L);
 }
 
-template <class T, int m>
-inline void winograd_input_stage(const WinogradBlock<T, m>& b) {
+template <class T, class W>
+inline void winograd_input_stage(const WinogradBlock<T, W>& b) {
     constexpr int L = lanes<T>;
     constexpr int64_t chunk = winograd_chunk<T>;
     const ConvArgs<T>& a = b.a;
@@ -84,28 +84,28 @@ inline void winograd_input_stage(const WinogradBlock<T, m>& b) {
         T* to = b.at(buffers.v) + c / chunk * buffers.v_chunk + c % chunk;
         for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row) {
             const T* x = a.x + row->image * a.in.n_stride + (b.group * a.group_in + c) * a.in.c_stride;
-            const T* line[m + 2];
+            const T* line[W::points];
             for (int64_t i = 0; i < row->lines; ++i) {
                 T* at = b.at(buffers.in) + (row->first_line + i) % buffers.ring * buffers.line;
                 line[i] = at;
                 if (i >= row->shared)
                     winograd_load_line(a, at, b.magnitudes.line(row->first_line + i), x, c,
-                                       row->out_row + i * d - a.before[1], row->column - a.before[2], row->width + 2 * d);
+                                       row->out_row + i * d - a.before[1], row->column - a.before[2], row->width + (W::taps - 1) * d);
             }
             for (int64_t t = row->begin; t < row->end; ++t) {
                 const WinogradTile& tile = b.tile[t];
-                const T* from[m + 2];
+                const T* from[W::points];
                 for (int i = 0; i < row->lines; ++i) from[i] = line[i] + (tile.column - row->column) * L;
                 const auto pixels = [&](int i, int j) { return load(from[i] + j * pixel); };
                 T* v = to + tile.slot * chunk;
                 if (row->edge && tile.edge)
-                    winograd_input<T, m, true, true>(pixels, v, buffers.v_position);
+                    winograd_input<T, W, true, true>(pixels, v, buffers.v_position);
                 else if (row->edge)
-                    winograd_input<T, m, true, false>(pixels, v, buffers.v_position);
+                    winograd_input<T, W, true, false>(pixels, v, buffers.v_position);
                 else if (tile.edge)
-                    winograd_input<T, m, false, true>(pixels, v, buffers.v_position);
+                    winograd_input<T, W, false, true>(pixels, v, buffers.v_position);
                 else
-                    winograd_input<T, m, false, false>(pixels, v, buffers.v_position);
+                    winograd_input<T, W, false, false>(pixels, v, buffers.v_position);
             }
         }
     }
@@ -119,8 +119,8 @@ struct WinogradWeights {
 };
 
 // Adds to M, at position xi, the products of a block of chunks of channels; the first block begins the sums.
-template <class T, int m, int V>
-inline void winograd_multiply(const WinogradBlock<T, m>& b, int xi, Range chunks, const WinogradWeights<T>& weights,
+template <class T, class W, int V>
+inline void winograd_multiply(const WinogradBlock<T, W>& b, int xi, Range chunks, const WinogradWeights<T>& weights,
                               int64_t part, int64_t parts, Range slots) {
     constexpr int most = rows_of(V);
     constexpr int64_t chunk = winograd_chunk<T>, width = V * lanes<T>;
@@ -148,8 +148,8 @@ inline void winograd_multiply(const WinogradBlock<T, m>& b, int xi, Range chunks
 
 // M of one panel of output channels. Weights that come unpacked are packed a block of channels at a time, of all positions,
 // so that they stay in the second-level cache; packed ones are read once in a row.
-template <class T, int m>
-inline void winograd_multiply_stage(const WinogradBlock<T, m>& b, const Panel& panel) {
+template <class T, class W>
+inline void winograd_multiply_stage(const WinogradBlock<T, W>& b, const Panel& panel) {
     constexpr int64_t chunk = winograd_chunk<T>;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;
@@ -161,11 +161,11 @@ inline void winograd_multiply_stage(const WinogradBlock<T, m>& b, const Panel& p
         const auto multiply = [&](int64_t first, int64_t end, const WinogradWeights<T>& weights) {
             for (int xi = 0; xi < buffers.positions; ++xi) {
                 const Range slots =
-                    b.kinds.using_position(Winograd<m>::at_edge(xi / (m + 2)), Winograd<m>::at_edge(xi % (m + 2)));
+                    b.kinds.using_position(W::at_edge(xi / W::points), W::at_edge(xi % W::points));
                 const int64_t parts = parts_of(slots.count(), rows_of(v.value));
                 for (int64_t part = 0; part < parts; ++part)
                     for (int64_t block = first; block < end; ++block)
-                        winograd_multiply<T, m, v.value>(b, xi, chunks(block), weights, part, parts, slots);
+                        winograd_multiply<T, W, v.value>(b, xi, chunks(block), weights, part, parts, slots);
             }
         };
         if (!a.unpacked)
@@ -173,15 +173,16 @@ inline void winograd_multiply_stage(const WinogradBlock<T, m>& b, const Panel& p
                             {a.weights + panel.weights * a.group_in * buffers.positions, a.group_in * panel.width, 0});
         for (int64_t block = 0; block < blocks; ++block) {
             const Range channels{chunks(block).begin * chunk, min_of(chunks(block).end * chunk, a.group_in)};
-            winograd_pack_panel<T, m>(a, a.unpacked->order, panel, channels, a.direct_weights, a.panel_weights);
+            winograd_pack_panel<T, W>(a, a.unpacked->order, panel, channels, a.direct_weights, a.panel_weights);
             multiply(block, block + 1, {a.panel_weights, channels.count() * panel.width, chunks(block).begin});
         }
     });
 }
 
 // Outputs of one panel.
-template <class T, int m>
-inline void winograd_output_stage(const WinogradBlock<T, m>& b, const Panel& panel) {
+template <class T, class W>
+inline void winograd_output_stage(const WinogradBlock<T, W>& b, const Panel& panel) {
+    constexpr int m = W::outputs;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;
     const int64_t channel = b.group * a.group_out + panel.channel, d = a.dilation[2];
@@ -202,20 +203,20 @@ inline void winograd_output_stage(const WinogradBlock<T, m>& b, const Panel& pan
                 const auto put = [&](int i, const Vec<T>* y) {
                     T* line = to + i * width * panel.width;
                     if (columns == m) {
-#pragma GCC unroll 4
+#pragma GCC unroll 5
                         for (int j = 0; j < m; ++j) store(line + j * d * panel.width, y[j] + start);
                     } else if (i < rows) {
                         for (int j = 0; j < columns; ++j) store(line + j * d * panel.width, y[j] + start);
                     }
                 };
                 if (row->edge && tile.edge)
-                    winograd_output<T, m, true, true>(from, buffers.m_position, put);
+                    winograd_output<T, W, true, true>(from, buffers.m_position, put);
                 else if (row->edge)
-                    winograd_output<T, m, true, false>(from, buffers.m_position, put);
+                    winograd_output<T, W, true, false>(from, buffers.m_position, put);
                 else if (tile.edge)
-                    winograd_output<T, m, false, true>(from, buffers.m_position, put);
+                    winograd_output<T, W, false, true>(from, buffers.m_position, put);
                 else
-                    winograd_output<T, m, false, false>(from, buffers.m_position, put);
+                    winograd_output<T, W, false, false>(from, buffers.m_position, put);
             }
         }
         T* y = a.y + row->image * a.out.n_stride + channel * a.out.c_stride + row->out_row * a.out.stride[1] +
@@ -230,20 +231,21 @@ inline void winograd_output_stage(const WinogradBlock<T, m>& b, const Panel& pan
 }
 
 // Marks the tiles that this algorithm would spoil; whether there are any.
-template <class T, int m>
-inline bool winograd_inspect(const WinogradBlock<T, m>& b) {
+template <class T, class W>
+inline bool winograd_inspect(const WinogradBlock<T, W>& b) {
+    constexpr int m = W::outputs, overlap = W::taps - 1;
     const ConvArgs<T>& a = b.a;
     const int64_t d = a.dilation[2];
     bool any = false;
     Bits<T>* largest = b.magnitudes.line(b.buffers.magnitude_lines);
     T* least = reinterpret_cast<T*>(b.magnitudes.line(b.buffers.magnitude_lines + 1));
     for (const WinogradRow* row = b.row; row < b.row + b.rows; ++row) {
-        const int64_t high = min_of(row->lines - 2, parts_of(a.out.size[1] - row->out_row, d));
-        if (high <= 0 || inspect_row(a, b.magnitudes, *row, high, largest, least)) continue;
+        const int64_t high = min_of(row->lines - overlap, parts_of(a.out.size[1] - row->out_row, d));
+        if (high <= 0 || inspect_row<T, W::taps>(a, b.magnitudes, *row, high, largest, least)) continue;
         for (int64_t t = row->begin; t < row->end; ++t) {
             WinogradTile& tile = b.tile[t];
             const int64_t wide = min_of(m, parts_of(a.out.size[2] - tile.column, d));
-            const int64_t pixels = (tile.edge ? Winograd<m>::edge_outputs : m) + 2;
+            const int64_t pixels = (tile.edge ? W::edge_outputs : m) + overlap;
             tile.spoiled = wide > 0 && !tile_passes(a, largest, least, tile.column - row->column, pixels, wide);
             any |= tile.spoiled;
         }
@@ -252,8 +254,9 @@ inline bool winograd_inspect(const WinogradBlock<T, m>& b) {
 }
 
 // Computes the spoiled tiles of one panel from the definition.
-template <class T, int m>
-inline void winograd_repair(const WinogradBlock<T, m>& b, int64_t panel) {
+template <class T, class W>
+inline void winograd_repair(const WinogradBlock<T, W>& b, int64_t panel) {
+    constexpr int m = W::outputs;
     const int64_t d = b.a.dilation[2];
     ConvArgs<T> one = b.a;  // the outputs of a tile: a convolution of stride d
     one.weights = b.a.direct_weights;
@@ -283,11 +286,12 @@ inline void winograd_repair(const WinogradBlock<T, m>& b, int64_t panel) {
         }
 }
 
-template <class T, int m>
+template <class T, class W>
 void winograd(const ConvArgs<T>& call, int64_t task, void* memory) {
     ConvArgs<T> a = call;
     const Cell at = cell_of(a, task);
-    WinogradBlock<T, m> block(a, static_cast<char*>(memory), at.group, WinogradGrid<T>(a, m).block(a, at.pixel_block));
+    WinogradBlock<T, W> block(a, static_cast<char*>(memory), at.group,
+                              WinogradGrid<T>(a, W::outputs, W::taps).block(a, at.pixel_block));
     int64_t time = a.stages ? a.stages->now() : 0;
     const auto end_stage = [&](int stage) {
         if (!a.stages) return;
@@ -297,7 +301,7 @@ void winograd(const ConvArgs<T>& call, int64_t task, void* memory) {
     };
     const Range panels{part_begin(a.panels, a.channel_blocks, at.channel_block),
                        part_begin(a.panels, a.channel_blocks, at.channel_block + 1)};
-    if constexpr (m == 4) {
+    if constexpr (W::outputs == 4) {
         if (a.pixel_lanes) {
             winograd_input_pixel_lanes(block);
             const bool spoiled = winograd_inspect(block);

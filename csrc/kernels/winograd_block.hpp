@@ -12,23 +12,23 @@ template <class T>
 constexpr int64_t winograd_chunk = 64 / sizeof(T);
 
 // Where things lie in the workspace.
-template <class T, int m>
+template <class T, class W>
 struct WinogradBuffers {
-    static constexpr int alpha = m + 2, positions = alpha * alpha, ring = 2 * m;
+    static constexpr int m = W::outputs, overlap = W::taps - 1, alpha = W::points, positions = alpha * alpha, ring = 2 * m;
     int64_t chunks, v_chunk, v_position, m_position, line;  // in elements
     int64_t magnitude_line, magnitude_lines;                // the last are followed by two of what inspect_row() finds
     int64_t rows_of_block, row_tiles;  // pixels in lanes: rows of tiles, and tiles of a row up to whole vectors
     int64_t v, sums, in, out, magnitudes, rows, tiles, total;  // in bytes
 
     explicit WinogradBuffers(const ConvArgs<T>& a) {
-        const WinogradGrid<T> grid(a, m);
+        const WinogradGrid<T> grid(a, m, W::taps);
         constexpr int64_t unit = 64 / sizeof(T);
         // Positions, and lines, lie an odd number of cache lines apart, or the stores of one tile would compete for one set.
         const auto odd = [](int64_t n) { return (parts_of(n, unit) | 1) * unit; };
         chunks = parts_of(a.group_in, winograd_chunk<T>);
         v_chunk = a.pixel_block * winograd_chunk<T>;
         const int64_t width = grid.widest();  // few tiles may lie in two rows too, which share lines of the whole strip
-        magnitude_line = (parts_of(width + 2 * a.dilation[2], lanes<T>) + 1) * lanes<T>;  // blocks begin anywhere
+        magnitude_line = (parts_of(width + overlap * a.dilation[2], lanes<T>) + 1) * lanes<T>;  // blocks begin anywhere
         const int64_t across = grid.dilation * max_of(grid.columns / max_of(grid.strips, 1), 1);
         rows_of_block = min_of(a.pixel_block, a.pixel_block / across + 2);
         row_tiles = parts_of(width, m * lanes<T>) * lanes<T>;
@@ -58,15 +58,15 @@ struct WinogradBuffers {
     }
 };
 
-template <class T, int m>
+template <class T, class W>
 int64_t winograd_workspace(const ConvArgs<T>& a) {
-    return WinogradBuffers<T, m>(a).total;
+    return WinogradBuffers<T, W>(a).total;
 }
 
 // What a task works with.
-template <class T, int m>
+template <class T, class W>
 struct WinogradBlock {
-    using Buffers = WinogradBuffers<T, m>;
+    using Buffers = WinogradBuffers<T, W>;
     const ConvArgs<T>& a;
     const Buffers buffers;
     char* memory;
@@ -85,7 +85,8 @@ struct WinogradBlock {
           row(reinterpret_cast<WinogradRow*>(workspace + buffers.rows)),
           tile(reinterpret_cast<WinogradTile*>(workspace + buffers.tiles)) {
         magnitudes = {reinterpret_cast<Bits<T>*>(workspace + buffers.magnitudes), buffers.magnitude_line};
-        WinogradGrid<T>(a, m).list(a, a.pixel_lanes ? 0 : Winograd<m>::edge_outputs, block, row, rows, tile, kinds);
+        WinogradGrid<T>(a, W::outputs, W::taps)
+            .list(a, a.pixel_lanes ? 0 : W::edge_outputs, block, row, rows, tile, kinds);
     }
     T* at(int64_t offset) const { return reinterpret_cast<T*>(memory + offset); }
 };

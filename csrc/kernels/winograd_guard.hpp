@@ -16,10 +16,11 @@ namespace fastconv {
 namespace {
 
 // The errors that channels leave add up like their square root, the bound they are held to like their number: with fewer
-// than 16, pixels have to be more alike.
+// than 16, pixels have to be more alike. So they have for kernels of 2 x 2, whose bound is that of 4 taps instead of 9, while
+// F(5x5, 2x2) enlarges errors 330 times at most instead of 537.
 template <class T>
 inline T winograd_contrast(const ConvArgs<T>& a) {
-    return std::sqrt(T(min_of(a.group_in, 16)));
+    return std::sqrt(T(min_of(a.group_in, 16))) * (a.kernel[2] == 2 ? T(537.0 / 330 * 4 / 9) : T(1));
 }
 
 // Channels last: the largest magnitude of each of `count` pixels.
@@ -76,14 +77,14 @@ inline bool passes(const ConvArgs<T>& a, Bits<T> largest, T least) {
 // For each column of the lines of a row of tiles, the largest pixel in it; and for those where the window of an output
 // begins, the least that the windows of its `outputs_high` rows have without their largest pixel. Whether all tiles pass
 // because the largest of all is small enough for the least of all.
-template <class T>
+template <class T, int taps>
 inline bool inspect_row(const ConvArgs<T>& a, const Magnitudes<T>& x, const WinogradRow& row, int64_t outputs_high,
                         Bits<T>* largest, T* least) {
     constexpr int L = lanes<T>;
     constexpr T none = std::numeric_limits<T>::max();
     const int64_t d = a.dilation[2], outputs = min_of(row.width, a.out.size[2] - row.column);
     BitsVec<T> largest_of_all = {};
-    for (int64_t j = 0; j < row.width + 2 * d; j += L) {
+    for (int64_t j = 0; j < row.width + (taps - 1) * d; j += L) {
         BitsVec<T> high = {};
         for (int64_t i = 0; i < row.lines; ++i) high = larger(high, load(x.line(row.first_line + i) + j));
         store(largest + j, high);
@@ -91,14 +92,20 @@ inline bool inspect_row(const ConvArgs<T>& a, const Magnitudes<T>& x, const Wino
     }
     Vec<T> least_of_all = broadcast(none);
     for (int64_t j = 0; j < outputs; j += L) {
-        Vec<T> low = broadcast(none), sum[3] = {}, most[3] = {};  // of the last three lines
-        for (int64_t i = 0; i < outputs_high + 2; ++i) {
+        Vec<T> low = broadcast(none), sum[taps] = {}, most[taps] = {};  // of the last lines
+        for (int64_t i = 0; i < outputs_high + taps - 1; ++i) {
             const Bits<T>* line = x.line(row.first_line + i) + j;
-            const Vec<T> p = as_numbers<T>(line), q = as_numbers<T>(line + d), r = as_numbers<T>(line + 2 * d);
-            sum[0] = sum[1], sum[1] = sum[2], sum[2] = p + q + r;
-            most[0] = most[1], most[1] = most[2], most[2] = larger(p, larger(q, r));
-            if (i < 2) continue;
-            const Vec<T> others = (sum[0] + sum[1] + sum[2]) - larger(most[0], larger(most[1], most[2]));
+            for (int k = 1; k < taps; ++k) sum[k - 1] = sum[k], most[k - 1] = most[k];
+            sum[taps - 1] = most[taps - 1] = as_numbers<T>(line);
+            for (int k = 1; k < taps; ++k) {
+                const Vec<T> p = as_numbers<T>(line + k * d);
+                sum[taps - 1] += p;
+                most[taps - 1] = larger(p, most[taps - 1]);
+            }
+            if (i < taps - 1) continue;
+            Vec<T> all = sum[0], largest_one = most[0];
+            for (int k = 1; k < taps; ++k) all += sum[k], largest_one = larger(most[k], largest_one);
+            const Vec<T> others = all - largest_one;
             low = others < low ? others : low;
         }
         store(least + j, low);
@@ -112,7 +119,7 @@ inline bool inspect_row(const ConvArgs<T>& a, const Magnitudes<T>& x, const Wino
         most = larger(most, largest_of_all[i]);
         low = least_of_all[i] < low ? least_of_all[i] : low;
     }
-    // Then the largest pixel of a tile, of 8 at least in a window, is not less than a 32nd of that of all.
+    // Then the largest pixel of a tile, of 8 (or 3) at least in a window, is not less than a 32nd of that of all.
     return passes<T>(a, most, low) && (most == 0 || number<T>(most) >= 32 * least_safe<T>);
 }
 

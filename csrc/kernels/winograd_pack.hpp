@@ -36,15 +36,15 @@ inline void store_as(T* p, Vec<double> v) {
 }
 
 // G g of one line of weights, g[0], g[step], ...: points of opposite sign share their products.
-template <int m>
+template <class W>
 FASTCONV_INLINE void winograd_weights(const Vec<double>* g, int step, Vec<double>* u) {
-    using W = Winograd<m>;
     u[W::first[0]] = g[0];
-    u[W::second[0]] = g[2 * step];
+    u[W::second[0]] = g[(W::taps - 1) * step];
 #pragma GCC unroll 2
     for (int p = 1; p < W::pairs; ++p) {
-        const double* f = W::weights[W::first[p]];
-        const Vec<double> even = multiply_add<double>(g[2 * step], broadcast(f[2]), g[0] * broadcast(f[0]));
+        const double* f = W::weights[p];
+        Vec<double> even = g[0] * broadcast(f[0]);
+        if constexpr (W::taps > 2) even = multiply_add<double>(g[2 * step], broadcast(f[2]), even);
         const Vec<double> odd = g[step] * broadcast(f[1]);
         u[W::first[p]] = even + odd;
         u[W::second[p]] = even - odd;
@@ -52,10 +52,10 @@ FASTCONV_INLINE void winograd_weights(const Vec<double>* g, int step, Vec<double
 }
 
 // Some channels of one panel of a group, from its weights as direct has them.
-template <class T, int m>
+template <class T, class W>
 inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order, const Panel& panel, Range of, const T* dense,
                                 T* to) {
-    constexpr int alpha = m + 2, positions = alpha * alpha, D = lanes<double>;
+    constexpr int alpha = W::points, taps = W::taps, positions = alpha * alpha, D = lanes<double>;
     // Lines of so many channels wait for each other: written one by one, those of all positions, which lie a power of two
     // apart, would compete for the same sets of the caches.
     constexpr int64_t waiting = 4, widest = last_vectors * lanes<T>;
@@ -66,21 +66,21 @@ inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order,
         const int64_t channels = min_of(waiting, of.count() - first);
         for (int64_t c = 0; c < channels; ++c)
             for (int64_t j = 0; j < width; j += D) {
-                Vec<double> g[9], rows[alpha][3], u[alpha];  // rows of G g
+                Vec<double> g[taps * taps], rows[alpha][taps], u[alpha];  // rows of G g
                 const T* from = dense + (first + c) * order.channel * width + j;
 #pragma GCC unroll 9
-                for (int t = 0; t < 9; ++t)
-                    g[t] = load_doubles(from + (t / 3 * order.tap[1] + t % 3 * order.tap[2]) * width);
+                for (int t = 0; t < taps * taps; ++t)
+                    g[t] = load_doubles(from + (t / taps * order.tap[1] + t % taps * order.tap[2]) * width);
 #pragma GCC unroll 3
-                for (int q = 0; q < 3; ++q) {
-                    winograd_weights<m>(g + q, 3, u);
+                for (int q = 0; q < taps; ++q) {
+                    winograd_weights<W>(g + q, taps, u);
 #pragma GCC unroll 6
                     for (int i = 0; i < alpha; ++i) rows[i][q] = u[i];
                 }
                 T* line = lines + c * width + j;
 #pragma GCC unroll 6
                 for (int i = 0; i < alpha; ++i) {
-                    winograd_weights<m>(rows[i], 1, u);
+                    winograd_weights<W>(rows[i], 1, u);
 #pragma GCC unroll 6
                     for (int k = 0; k < alpha; ++k) store_as<T>(line + (i * alpha + k) * waiting * width, u[k]);
                 }
@@ -99,20 +99,20 @@ inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order,
     }
 }
 
-template <class T, int m>
+template <class T, class W>
 void winograd_pack(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, int64_t i, T* dense, T* to) {
     const Panel panel = panel_of(a, group, i);
     dense += panel.weights * a.reduction;
     pack_panel(a, w, group, panel, dense);
-    to += panel.weights * a.group_in * (m + 2) * (m + 2);
-    winograd_pack_panel<T, m>(a, w.order, panel, {0, a.group_in}, dense, to);
+    to += panel.weights * a.group_in * W::points * W::points;
+    winograd_pack_panel<T, W>(a, w.order, panel, {0, a.group_in}, dense, to);
 }
 
 constexpr int64_t winograd_restart = 64;  // channels; see docs/winograd.md
 
-template <class T>
-int64_t winograd_panel_weights(const ConvArgs<T>& a, int64_t positions) {
-    return widest_panel(a) * (winograd_restart * positions + a.reduction);
+template <class T, class W>
+int64_t winograd_panel_weights(const ConvArgs<T>& a) {
+    return widest_panel(a) * (winograd_restart * W::points * W::points + a.reduction);
 }
 
 }  // namespace

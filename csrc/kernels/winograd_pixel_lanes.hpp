@@ -67,7 +67,7 @@ inline void winograd_load_tiles(const ConvArgs<T>& a, T* line, int64_t pitch, Bi
 }
 
 template <class T>
-inline void winograd_input_pixel_lanes(const WinogradBlock<T, 4>& b) {
+inline void winograd_input_pixel_lanes(const WinogradBlock<T, Winograd<4, 3>>& b) {
     constexpr int L = lanes<T>, m = 4;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;
@@ -88,7 +88,7 @@ inline void winograd_input_pixel_lanes(const WinogradBlock<T, 4>& b) {
                 const int64_t from = c * m * pitch + tile;
                 const auto pixels = [&](int i, int j) { return load(line[i] + from + j % m * pitch + j / m); };
                 T* v = b.at(buffers.v) + r * buffers.positions * buffers.v_position + c * buffers.row_tiles + tile;
-                winograd_input<T, m, false, false>(pixels, v, buffers.v_position);
+                winograd_input<T, Winograd<m, 3>, false, false>(pixels, v, buffers.v_position);
             }
     }
 }
@@ -128,7 +128,7 @@ template <class T, int K, int N, class Between>
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) {
                 Vec<T> y[m];
-                Winograd<m>::template output<T, false>(y, [&](int i) { return sum[i][k][n]; });
+                Winograd<m, 3>::template output<T, false>(y, [&](int i) { return sum[i][k][n]; });
 #pragma GCC unroll 4
                 for (int i = 0; i < m; ++i) store(half + (((k * N + n) * m + i) * alpha + j) * L, y[i]);
             }
@@ -144,7 +144,7 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
     for (int n = 0; n < N; ++n) {
         Vec<T> column[m], out[m];
         const T* from = half + n * m * alpha * L;
-        Winograd<m>::template output<T, false>(column, [&](int j) { return load(from + j * L); });
+        Winograd<m, 3>::template output<T, false>(column, [&](int j) { return load(from + j * L); });
 #pragma GCC unroll 4
         for (int j = 0; j < m; ++j) {
             column[j] += bias;
@@ -170,7 +170,7 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
 
 // Outputs of the channels k and k + 1 of a panel, as far as they exist, and W vectors of tiles from `tile` on.
 template <class T, int W>
-inline void winograd_tiles(const WinogradBlock<T, 4>& b, int64_t r, int64_t tile, const Panel& panel, int64_t k) {
+inline void winograd_tiles(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t r, int64_t tile, const Panel& panel, int64_t k) {
     constexpr int K = winograd_channels_at_once, L = lanes<T>, m = 4, alpha = m + 2;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;
@@ -203,7 +203,7 @@ inline void winograd_tiles(const WinogradBlock<T, 4>& b, int64_t r, int64_t tile
 
 // All outputs of the panels first <= i < end.
 template <class T>
-inline void winograd_output_pixel_lanes(const WinogradBlock<T, 4>& b, int64_t first_panel, int64_t end_panel) {
+inline void winograd_output_pixel_lanes(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t first_panel, int64_t end_panel) {
     constexpr int N = winograd_vectors;
     constexpr int64_t L = lanes<T>;
     for (int64_t r = 0; r < b.rows; ++r) {

@@ -17,13 +17,13 @@ struct WinogradRow {
     int64_t column, width;      // the output columns whose input its lines hold
     int64_t first_line, lines;  // its input lines, numbered through the block
     int64_t shared;             // those of them that the row before has read already
-    bool edge;                  // half of the output rows or fewer exist
+    bool edge;                  // few of the output rows exist, see list()
 };
 
 struct WinogradTile {
     int64_t column;  // the first output column; the others are `dilation` apart
     int64_t slot;    // in V and M
-    bool edge;       // half of the output columns or fewer exist
+    bool edge;       // few of the output columns exist
     bool spoiled;    // left to the direct kernel, see winograd_guard.hpp
 };
 
@@ -41,10 +41,11 @@ struct WinogradKinds {
 // How tiles divide the output of a problem.
 template <class T>
 struct WinogradGrid {
-    int64_t m, dilation, rows, columns, strips, image_tiles, image_rows;
+    int64_t m, overlap, dilation, rows, columns, strips, image_tiles, image_rows;
 
-    WinogradGrid(const ConvArgs<T>& a, int64_t outputs)
+    WinogradGrid(const ConvArgs<T>& a, int64_t outputs, int64_t taps)
         : m(outputs),
+          overlap(taps - 1),
           dilation(a.dilation[2]),
           rows(a.tile_rows),
           columns(a.tile_columns),
@@ -95,9 +96,9 @@ struct WinogradGrid {
                 r.width = (r.end - r.begin) * m;
             }
             const bool follows = row_count > 0 && at > 0 && offset == 0;
-            r.shared = follows ? 2 : 0;
-            r.lines = (r.edge ? edge_outputs : m) + 2;
-            r.first_line = row_count == 0 ? 0 : row[row_count - 1].first_line + (follows ? m : m + 2);
+            r.shared = follows ? overlap : 0;
+            r.lines = (r.edge ? edge_outputs : m) + overlap;
+            r.first_line = row_count == 0 ? 0 : row[row_count - 1].first_line + (follows ? m : m + overlap);
             for (int64_t i = r.begin; i < r.end; ++i) {
                 const int64_t n = offset + i - r.begin;
                 tile[i].column = n / across + dilation * m * (first + n % across);

@@ -1,14 +1,15 @@
-// The transforms of Winograd's minimal filtering F(m x m, 3x3) (A. Lavin and S. Gray, Fast Algorithms for Convolutional
+// The transforms of Winograd's minimal filtering F(m x m, r x r) (A. Lavin and S. Gray, Fast Algorithms for Convolutional
 // Neural Networks, 2016), written once for every type and instruction set:
 //
-//     Y = A^T [ sum_c (G g_c G^T) .* (B^T d_c B) ] A       for each tile of (m + 2) x (m + 2) input pixels
+//     Y = A^T [ sum_c (G g_c G^T) .* (B^T d_c B) ] A       for each tile of (m + r - 1) x (m + r - 1) input pixels
 //
-// F(2x2) interpolates at 0, 1, -1, infinity; F(4x4) at 0, +-a, +-b, infinity with a = 2/3, b = 3/2: of the points for which
-// a b = 1, which saves multiplications, those with the smallest error (docs/winograd.md has the figures).
+// Four points are 0, 1, -1, infinity, six are 0, +-a, +-b, infinity with a = 2/3, b = 3/2: of the points for which a b = 1,
+// which saves multiplications, those with the smallest error (docs/winograd.md has the figures). B depends on the points
+// alone: F(4x4, 3x3) and F(5x5, 2x2) share it.
 //
-// A tile that reaches over the edge of the image by half its outputs or more needs fewer points: F(2x2) gives one output
-// from 0, 1, infinity, F(4x4) two from 0, +-a, infinity. The weights of those points are the same but for a factor
-// (the derivative of the product of x - p at a point p), which goes into B.
+// A tile that reaches over the edge of the image by half its outputs or so needs fewer points: 0, 1, infinity, or 0, +-a,
+// infinity, and gives so many outputs fewer. The weights of those points are the same but for a factor (the derivative of
+// the product of x - p at a point p), which goes into B.
 #pragma once
 
 #include "tile.hpp"
@@ -16,15 +17,17 @@
 namespace fastconv {
 namespace {
 
-template <int m>
-struct Winograd;
+template <int points>
+struct WinogradPoints;
 
-// Positions come in pairs that read the same inputs; d(i) is the i-th input, in(i) the i-th position.
+// Positions come in pairs that read the same inputs; d(i) is the i-th input, in(i) the i-th position. The rows of G are the
+// first powers of a point, with what divides them: 1, 0, ... for 0 and 0, ..., 1 for infinity, which are the first pair; of
+// other pairs `weights` has the first, in the second the odd powers have the other sign.
 template <>
-struct Winograd<2> {
-    static constexpr int pairs = 2, first[] = {0, 1}, second[] = {3, 2}, edge_outputs = 1;
+struct WinogradPoints<4> {
+    static constexpr int pairs = 2, first[] = {0, 1}, second[] = {3, 2}, edge_points = 3;
     static constexpr bool at_edge(int position) { return position != 2; }
-    static constexpr double weights[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};  // G
+    static constexpr double weights[2][3] = {{}, {0.5, 0.5, 0.5}};
     template <class T, int pair, bool edge, class D>
     FASTCONV_INLINE static void input(const D& d, Vec<T>& v, Vec<T>& w) {
         if constexpr (pair == 0 && edge) {
@@ -40,8 +43,9 @@ struct Winograd<2> {
             w = d(2) - d(1);
         }
     }
-    template <class T, bool edge, class In>
+    template <class T, bool edge, int outputs, class In>
     FASTCONV_INLINE static void output(Vec<T>* y, const In& in) {
+        static_assert(outputs == (edge ? 1 : 2), "of three taps");
         if constexpr (edge) {
             y[0] = (in(0) + in(1)) - in(3);
         } else {
@@ -52,18 +56,15 @@ struct Winograd<2> {
 };
 
 template <>
-struct Winograd<4> {
-    static constexpr int pairs = 3, first[] = {0, 1, 3}, second[] = {5, 2, 4}, edge_outputs = 2;
+struct WinogradPoints<6> {
+    static constexpr int pairs = 3, first[] = {0, 1, 3}, second[] = {5, 2, 4}, edge_points = 4;
     static constexpr bool at_edge(int position) { return position != 3 && position != 4; }
 
     // Powers and weights are written as fractions, so that each is rounded but once.
-    static constexpr double a = 2.0 / 3, a2 = 4.0 / 9, a3 = 8.0 / 27, b = 3.0 / 2, b2 = 9.0 / 4, b3 = 27.0 / 8;
-    static constexpr double weights[6][3] = {{1, 0, 0},
-                                             {-81.0 / 130, -27.0 / 65, -18.0 / 65},
-                                             {-81.0 / 130, 27.0 / 65, -18.0 / 65},
-                                             {8.0 / 65, 12.0 / 65, 18.0 / 65},
-                                             {8.0 / 65, -12.0 / 65, 18.0 / 65},
-                                             {0, 0, 1}};
+    static constexpr double a = 2.0 / 3, a2 = 4.0 / 9, a3 = 8.0 / 27, a4 = 16.0 / 81;
+    static constexpr double b = 3.0 / 2, b2 = 9.0 / 4, b3 = 27.0 / 8, b4 = 81.0 / 16;
+    static constexpr double weights[3][3] = {
+        {}, {-81.0 / 130, -27.0 / 65, -18.0 / 65}, {8.0 / 65, 12.0 / 65, 18.0 / 65}};
 
     template <class T, int pair, bool edge, class D>
     FASTCONV_INLINE static void input(const D& d, Vec<T>& v, Vec<T>& w) {
@@ -85,28 +86,49 @@ struct Winograd<4> {
             w = even - odd;
         }
     }
-    template <class T, bool edge, class In>
+    // The last output is infinity's too.
+    template <class T, bool edge, int outputs, class In>
     FASTCONV_INLINE static void output(Vec<T>* y, const In& in) {
         const Vec<T> sum = in(1) + in(2), difference = in(1) - in(2);
         if constexpr (edge) {
             y[0] = in(0) + sum;
-            y[1] = multiply_add<T>(difference, broadcast(T(a)), in(5));
+            if constexpr (outputs == 2) {
+                y[1] = multiply_add<T>(difference, broadcast(T(a)), in(5));
+            } else {
+                y[1] = difference * T(a);
+                y[2] = multiply_add<T>(sum, broadcast(T(a2)), in(5));
+            }
         } else {
             const Vec<T> sum2 = in(3) + in(4), difference2 = in(3) - in(4);
             y[0] = (in(0) + sum) + sum2;
             y[1] = multiply_add<T>(difference, broadcast(T(a)), difference2 * T(b));
             y[2] = multiply_add<T>(sum, broadcast(T(a2)), sum2 * T(b2));
-            y[3] = multiply_add<T>(difference, broadcast(T(a3)), multiply_add<T>(difference2, broadcast(T(b3)), in(5)));
+            if constexpr (outputs == 4) {
+                y[3] = multiply_add<T>(difference, broadcast(T(a3)), multiply_add<T>(difference2, broadcast(T(b3)), in(5)));
+            } else {
+                y[3] = multiply_add<T>(difference, broadcast(T(a3)), difference2 * T(b3));
+                y[4] = multiply_add<T>(sum, broadcast(T(a4)), multiply_add<T>(sum2, broadcast(T(b4)), in(5)));
+            }
         }
     }
 };
 
+// F(m x m, r x r). Tiles at the edge have `edge_outputs` outputs across it, or fewer.
+template <int m, int r>
+struct Winograd : WinogradPoints<m + r - 1> {
+    static constexpr int outputs = m, taps = r, points = m + r - 1;
+    static constexpr int edge_outputs = WinogradPoints<points>::edge_points - r + 1;
+    template <class T, bool edge, class In>
+    FASTCONV_INLINE static void output(Vec<T>* y, const In& in) {
+        WinogradPoints<points>::template output<T, edge, edge ? edge_outputs : m>(y, in);
+    }
+};
+
 // V = B^T d B of a tile, a vector at once: pixels (i, j) are what pixel(i, j) loads, position (i, j) of the result lies at
-// to[(i * (m + 2) + j) * position].
-template <class T, int m, bool edge_rows, bool edge_columns, class Pixel>
+// to[(i * points + j) * position].
+template <class T, class W, bool edge_rows, bool edge_columns, class Pixel>
 inline void winograd_input(const Pixel& pixel, T* to, int64_t position) {
-    using W = Winograd<m>;
-    constexpr int alpha = m + 2, columns = edge_columns ? W::edge_outputs + 2 : alpha;
+    constexpr int alpha = W::points, columns = edge_columns ? W::edge_points : alpha;
     const auto rows_of_pair = [&](auto pair) {
         constexpr int p = pair.value;
         Vec<T> half[2][columns];
@@ -136,16 +158,15 @@ inline void winograd_input(const Pixel& pixel, T* to, int64_t position) {
 }
 
 // Y = A^T M A of a tile, `lanes` channels at once; calls put(i, y) with each row y[0], ..., y[m - 1].
-template <class T, int m, bool edge_rows, bool edge_columns, class Put>
+template <class T, class W, bool edge_rows, bool edge_columns, class Put>
 FASTCONV_INLINE void winograd_output(const T* from, int64_t position, const Put& put) {
-    using W = Winograd<m>;
-    constexpr int alpha = m + 2, rows = edge_rows ? W::edge_outputs : m;
+    constexpr int alpha = W::points, m = W::outputs, rows = edge_rows ? W::edge_outputs : m;
     Vec<T> half[alpha][m];
 #pragma GCC unroll 6
     for (int j = 0; j < alpha; ++j)
         if (!edge_columns || W::at_edge(j))
             W::template output<T, edge_rows>(half[j], [&](int i) { return load(from + (i * alpha + j) * position); });
-#pragma GCC unroll 4
+#pragma GCC unroll 5
     for (int i = 0; i < rows; ++i) {
         Vec<T> y[m];
         W::template output<T, edge_columns>(y, [&](int j) { return half[j][i]; });

@@ -355,14 +355,40 @@ py::tuple to_tuple(const Shape& s) {
     return t;
 }
 
-py::array new_array(const Shape& shape, py::dtype dtype) {
-    Py_intptr_t extents[Shape::most];
-    std::copy(shape.begin(), shape.end(), extents);
+namespace {
+
+constexpr int64_t worth_aligning = 32 << 10;  // bytes: below, a second object would cost more than it saves
+
+py::array array_from(py::dtype dtype, int rank, Py_intptr_t* extents, void* data) {
     const auto& numpy = py::detail::npy_api::get();
-    PyObject* array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), int(shape.size()), extents,
-                                                  nullptr, nullptr, 0, nullptr);
+    constexpr int flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                          py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+    PyObject* array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), rank, extents, nullptr, data,
+                                                  data ? flags : 0, nullptr);
     if (!array) throw py::error_already_set();
     return py::reinterpret_steal<py::array>(array);
+}
+
+}  // namespace
+
+// NumPy's large arrays begin 16 bytes behind a page, so that every vector of 64 bytes would lie in two cache lines.
+py::array new_array(const Shape& shape, py::dtype dtype) {
+    Py_intptr_t extents[Shape::most];
+    int64_t bytes = dtype.itemsize();
+    bool counted = true;  // else NumPy says so
+    for (size_t i = 0; i < shape.size(); ++i) {
+        extents[i] = shape[i];
+        counted &= !__builtin_mul_overflow(bytes, shape[i], &bytes);
+    }
+    if (!counted || bytes < worth_aligning) return array_from(std::move(dtype), int(shape.size()), extents, nullptr);
+    Py_intptr_t with_margin = bytes + alignment;
+    py::array memory = array_from(py::dtype::of<uint8_t>(), 1, &with_margin, nullptr);
+    const auto begin = reinterpret_cast<int64_t>(memory.mutable_data());
+    py::array result =
+        array_from(std::move(dtype), int(shape.size()), extents, reinterpret_cast<void*>(round_up(begin, alignment)));
+    if (py::detail::npy_api::get().PyArray_SetBaseObject_(result.ptr(), memory.release().ptr()) != 0)
+        throw py::error_already_set();
+    return result;
 }
 
 namespace {

@@ -24,7 +24,7 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
         complete(p);
         const Choice choice = choose(p, key.method, *key.isa, false);
         return std::make_shared<const Planned>(
-            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p))});
+            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), false)});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }
@@ -62,7 +62,7 @@ py::object conv_of(const char* name, py::handle rank, py::handle input, py::hand
         return std::isfinite(largest(dtype, current_isa(), weights.data(), weights.size(), get_num_threads()));
     };
     if (planned->plan.takes_halves() && spoiled_by_weights(p, AlgorithmId::dot, false) && !finite())
-        run(ConvPlan(p, AlgorithmId::direct, current_isa(), get_num_threads(), weight_strides(p), false));
+        run(ConvPlan(p, AlgorithmId::direct, current_isa(), get_num_threads(), weight_strides(p), false, false));
     else
         run(planned->plan);
     return y.array();

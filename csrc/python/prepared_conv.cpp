@@ -111,7 +111,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
         choice.algorithm = &algorithm_of(AlgorithmId::direct);
         choice.reason = "some weights are not finite, and the padding must not meet them";
     }
-    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), finite_);
+    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), true, finite_);
     auto weights = packed_for(plan);
     return std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});

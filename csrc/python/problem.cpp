@@ -18,7 +18,7 @@ py::dict explain(py::handle value, py::handle algorithm) {
     const KernelTable& isa = current_isa();
     const Choice choice = choose(p, std::string(text(algorithm, "algorithm")), isa);
     if (p.op == Op::conv) {
-        const ConvPlan plan(p, choice.algorithm->id, isa, get_num_threads(), weight_strides(p));
+        const ConvPlan plan(p, choice.algorithm->id, isa, get_num_threads(), weight_strides(p), true);
         return explanation(p, choice, plan.summary(), isa, plan.packed_weight_bytes());
     }
     const PoolPlan plan(p, {sliding_windows(p, 0), sliding_windows(p, 1), sliding_windows(p, 2)}, isa, get_num_threads());
