@@ -31,14 +31,14 @@ constexpr double winograd_start = 3000;          // to list the tiles of a call
 constexpr double near_weights = 24e6;            // bytes of weights that a cache keeps between calls
 constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
 constexpr double winograd_byte_packed = 0.12;    // of transformed weights, by a plain function,
-constexpr double winograd_byte_read = 0.3;      // and of those they are made from
-constexpr double stencil_load = 1;          // of a vector of pixels, which mostly lies in two cache lines
-constexpr double stencil_strided_load = 4;  // of every other pixel
-constexpr double lane_load = 0.6;           // of a vector of channels
-constexpr double spread_load = 1.6;         // and to take it to the lanes of its group
-constexpr double stencil_start = 40;        // cycles before and after the sums of a tile
-constexpr double stencil_column = 4;        // and of a column of the kernel
-constexpr double box_vector = 6.5;          // to transpose a vector of channels on its way in or out
+constexpr double winograd_byte_read = 0.3;       // and of those they are made from
+constexpr double stencil_load = 1;               // of a vector of pixels, which mostly lies in two cache lines
+constexpr double stencil_strided_load = 4;       // of every other pixel
+constexpr double lane_load = 0.6;                // of a vector of channels
+constexpr double spread_load = 1.6;              // and to take it to the lanes of its group
+constexpr double stencil_start = 40;             // cycles before and after the sums of a tile
+constexpr double stencil_column = 4;             // and of a column of the kernel
+constexpr double box_vector = 6.5;               // to transpose a vector of channels on its way in or out
 
 // Input channels with tiles in lanes: with more, the transformed input of some vectors of tiles leaves the first cache.
 constexpr double most_lane_channels = 8;
@@ -261,7 +261,7 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pre
         case AlgorithmId::pointwise: return pixel_lanes ? pointwise_pixel_lanes(p, s) : 1.01 * pointwise_channel_lanes(p, s);
         case AlgorithmId::im2col: return im2col(p, s);
         case AlgorithmId::winograd2: return winograd(p, s, winograd_size(p, id), prepared);
-        case AlgorithmId::winograd4: 
+        case AlgorithmId::winograd4:
             return pixel_lanes ? winograd_pixel_lanes(p, s) : winograd(p, s, winograd_size(p, id), prepared);
         case AlgorithmId::depthwise: return pixel_lanes ? depthwise_pixel_lanes(p, s) : depthwise_channel_lanes(p, s);
         case AlgorithmId::dot: return dot(p, s, isa);

@@ -134,7 +134,8 @@ class Blocking {
         a_.channel_blocks = 1;
         // Threads share the output channels, each transforming the whole input, where that takes less than that each reads
         // the weights of all channels, or packs them.
-        const bool few = tiles < rows_ * threads_ || weights > winograd_most_shared || (!prepared && tiles < 2 * a_.group_out);
+        const bool few =
+            tiles < rows_ * threads_ || weights > winograd_most_shared || (!prepared && tiles < 2 * a_.group_out);
         if (p_.groups * blocks < threads_ && few)
             a_.channel_blocks = std::clamp<int64_t>(parts_of(threads_, at_least_one(p_.groups * blocks)), 1, a_.panels);
         else if (p_.groups % threads_ != 0)

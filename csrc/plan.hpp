@@ -54,7 +54,7 @@ class ConvPlan {
     template <class T>
     bool packs_panels(const ConvArgs<T>&) const;
     double largest_weight(const void* weights) const;
-    double safe_input(double largest_weight) const;  // what PackedWeights calls safe
+    double safe_input(double largest_weight) const;     // what PackedWeights calls safe
     void pack_to(const void* weights, void* to) const;  // packed_weight_bytes()
     void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const;
     // The planned arguments with the pointers of one call.

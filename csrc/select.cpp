@@ -38,7 +38,8 @@ std::string unsupported_winograd(const Problem& p, bool small_kernels) {
     if (p.ic / p.groups < 2)
         return "needs more than one input channel in each group: its transforms would cost more than they save";
     if (small && p.ic / p.groups < 16)
-        return "needs 16 input channels in each group, with a kernel of 2 x 2: with fewer its errors exceed what is promised";
+        return "needs 16 input channels in each group, with a kernel of 2 x 2: with fewer its errors exceed what is "
+               "promised";
     return "";
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "cache.hpp"
 #include "isa.hpp"
@@ -17,27 +18,60 @@ constexpr int64_t fewest_tasks = 32;      // for whatever number of threads
 constexpr int64_t pixels_of_part = 512;   // at least
 constexpr double operations_per_task = 256e6;
 
+constexpr int64_t winograd_fewest_tiles = 12;  // below, transforming sums back costs more than is saved
+constexpr int64_t winograd_fewest_channels = 16;
+constexpr int64_t winograd_tiles_of_part = 48;  // at least, if there are as many
+constexpr int64_t winograd_strip = 16;          // tiles
+constexpr int64_t winograd_most_tiles = 64;     // at once
+
+// Why Winograd's algorithm cannot do it, or nothing.
+std::string unsupported_winograd(const Problem& p) {
+    if (p.rank != 2 || p.kernel != Axes{1, 3, 3}) return "needs a 2-D kernel of 3 x 3";
+    if (p.stride != Axes{1, 1, 1} || p.dilation != Axes{1, 1, 1}) return "needs stride 1 and dilation 1";
+    return "";
+}
+
+int64_t winograd_tiles(const Problem& p) { return p.n * parts_of(p.output[1], 4) * parts_of(p.output[2], 4); }
+
+bool winograd_pays(const Problem& p) {
+    return unsupported_winograd(p).empty() && std::min(p.ic, p.oc) / p.groups >= winograd_fewest_channels &&
+           winograd_tiles(p) >= winograd_fewest_tiles;
+}
+
+bool by_winograd(const Problem& p, const std::string& algorithm) {
+    if (algorithm == "auto") return winograd_pays(p);
+    if (algorithm == "strict" || algorithm == "direct") return false;
+    if (algorithm != "winograd4")
+        throw std::invalid_argument("algorithm='" + algorithm + "': expected 'auto', 'strict', 'direct' or 'winograd4'");
+    const std::string reason = unsupported_winograd(p);
+    if (!reason.empty())
+        throw std::invalid_argument("algorithm='" + algorithm + "': it " + reason + ", the problem is " + to_string(p));
+    return true;
+}
+
 // Channels of a block: enough that copying them is little beside the products.
 constexpr int64_t channels_of_block(int64_t taps) { return taps > 1 ? 64 : 128; }
 
 }  // namespace
 
 template <class T>
-WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
+WeightGradientArgs<T> WeightGradientPlan::arguments(bool winograd, bool finite) const {
     const Problem& p = problem_;
     const Kernels<T>& k = kernels_of<T>(isa_);
     WeightGradientArgs<T> a{};
     describe(p, a);
+    a.winograd = winograd;
     if (p.taps() == 1 && p.input == p.output && !p.padded()) {
         flatten(a.in);
         flatten(a.out);
     }
-    a.depthwise = finite && p.groups > 1 && a.group_in == 1 && a.group_out == 1;
+    a.depthwise = !winograd && finite && p.groups > 1 && a.group_in == 1 && a.group_out == 1;
     if (a.depthwise) {
         a.group_in = a.group_out = p.groups;
         a.groups = 1;
     }
-    a.joined_columns = a.depthwise || (finite && p.kernel[2] > 1 && p.dilation[2] == 1 && a.group_in < k.tile_rows);
+    a.joined_columns =
+        a.depthwise || (!winograd && finite && p.kernel[2] > 1 && p.dilation[2] == 1 && a.group_in < k.tile_rows);
 
     const auto at_least_one = [](int64_t n) { return std::max<int64_t>(n, 1); };
     const int64_t panel = k.tile_vectors * k.lanes, rows = p.n * a.out.size[0] * a.out.size[1], columns = a.out.size[2];
@@ -51,6 +85,17 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     const int64_t in_channels = a.depthwise ? 1 : parts_of(a.group_in, a.in_blocks);
     a.sums = round_up(parts_of(a.group_out, a.out_blocks) + panel, panel) * p.taps() * in_channels;
 
+    if (winograd) {
+        a.column_parts = at_least_one(parts_of(parts_of(columns, 4), winograd_strip));
+        const int64_t tile_rows = at_least_one(p.n * parts_of(a.out.size[1], 4)), tiles = winograd_tiles(p);
+        const int64_t wanted = parts_of(fewest_tasks, at_least_one(a.groups * a.out_blocks * a.in_blocks));
+        a.parts = std::clamp<int64_t>(std::min(wanted, tiles / winograd_tiles_of_part), 1, tile_rows);
+        // The sums of a block and what is multiplied at once share the second-level cache with the lines these come from.
+        const int64_t sums = 36 * a.sums / p.taps(), tile = 36 * (out_block + in_channels);
+        const int64_t affordable = (cache_sizes().l2 * 3 / 4 / int64_t(sizeof(T)) - sums) / tile;
+        a.tiles_at_once = std::clamp<int64_t>(affordable, 16, winograd_most_tiles);
+        return a;
+    }
     a.column_parts = at_least_one(parts_of(columns, most_columns));
     const int64_t width = at_least_one(parts_of(columns, a.column_parts)), pixels = rows * columns;
     const int64_t blocks = a.groups * a.out_blocks * a.in_blocks;
@@ -73,17 +118,25 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool finite) const {
     return a;
 }
 
-WeightGradientPlan::WeightGradientPlan(const Problem& p, const KernelTable& isa, int threads, bool finite)
+template <class T>
+const WeightGradientKernel<T>& WeightGradientPlan::kernel(const WeightGradientArgs<T>& a) const {
+    const GradientKernels<T>& k = kernels_of<T>(*isa_.gradients);
+    return a.winograd ? k.winograd_weights : k.weights;
+}
+
+WeightGradientPlan::WeightGradientPlan(const Problem& p, const std::string& algorithm, const KernelTable& isa, int threads,
+                                       bool finite)
     : problem_(p), isa_(isa), threads_(threads) {
+    const bool winograd = by_winograd(p, algorithm);
     const auto plan = [&]<class T>(const WeightGradientArgs<T>& a) {
         summary_.tasks = a.groups * a.out_blocks * a.in_blocks * a.parts;
-        summary_.workspace_bytes = round_up(kernels_of<T>(*isa.gradients).weights_workspace(a), alignment);
+        summary_.workspace_bytes = round_up(kernel(a).workspace(a), alignment);
         if (a.parts == 1) summary_.workspace_bytes += a.sums * int64_t(sizeof(T));
         const int available = worthwhile_threads(p.operations(), threads);
         summary_.threads = int(std::clamp<int64_t>(summary_.tasks, 1, available));
         args_ = a;
     };
-    with_type(p.dtype, [&]<class T>(T) { plan(arguments<T>(finite)); });
+    with_type(p.dtype, [&]<class T>(T) { plan(arguments<T>(winograd, finite)); });
 }
 
 template <class T>
@@ -97,23 +150,23 @@ void WeightGradientPlan::run(WeightGradientArgs<T> a, const void* x, const void*
     if (weights == 0) return;
 
     const GradientKernels<T>& k = kernels_of<T>(*isa_.gradients);
+    const auto run = kernel(a).run;
     const int64_t copies = a.parts == 1 ? summary_.workspace_bytes - a.sums * int64_t(sizeof(T)) : 0;
     if (a.parts == 1) {
         run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) {
             T* sums = reinterpret_cast<T*>(workspace + copies);
-            k.weights(a, task, sums, workspace);
+            run(a, task, sums, workspace);
             k.weights_finish(a, task, sums);
         });
     } else {
         const Workspace shared(summary_.tasks * a.sums * int64_t(sizeof(T)));
         T* sums = reinterpret_cast<T*>(shared.data());
-        run_tasks(summary_, 0,
-                  [&](int64_t task, char* workspace, char*) { k.weights(a, task, sums + task * a.sums, workspace); });
+        run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { run(a, task, sums + task * a.sums, workspace); });
         parallel_for(summary_.tasks / a.parts, summary_.threads,
                      [&](int64_t block, int) { k.weights_finish(a, block, sums + block * a.parts * a.sums); });
     }
     if (a.joined_columns && p.padded() && std::isnan(kernels_of<T>(isa_).largest(a.dw, weights)))
-        WeightGradientPlan(p, isa_, threads_, false).run(x, dy, dw);
+        WeightGradientPlan(p, "direct", isa_, threads_, false).run(x, dy, dw);
 }
 
 void WeightGradientPlan::run(const void* x, const void* dy, void* dw) const {

@@ -219,9 +219,7 @@ WINOGRAD = {
             (0, A**4, A**4, B**4, B**4, 1),
         ),
         g=matrix((1, 0), (NEAR, NEAR * A), (NEAR, -NEAR * A), (FAR, FAR * B), (FAR, -FAR * B), (0, 1)),
-        edge_a=matrix(
-            (1, 1, 1, 0, 0, 0), (0, A, -A, 0, 0, 0), (0, A**2, A**2, 0, 0, 1), *[(0,) * 6] * 2
-        ),
+        edge_a=matrix((1, 1, 1, 0, 0, 0), (0, A, -A, 0, 0, 0), (0, A**2, A**2, 0, 0, 1), *[(0,) * 6] * 2),
         **SIX_POINTS,
     ),
 }
@@ -319,6 +317,57 @@ def winograd_bound(
     # With tiles in lanes, which takes few channels, those at the edge are like all others.
     lanes = (size, taps) == (4, 3) and layout == "NCHW" and channels <= MOST_LANE_CHANNELS
     return np.maximum(limit, bound(False)) if lanes else limit
+
+
+# F(3x3, 4x4): 4x4 gradients are the kernel, dw is the result.
+WEIGHT_GRADIENT = Transforms(
+    a=matrix((1, 1, 1, 1, 1, 0), (0, A, -A, B, -B, 0), (0, A**2, A**2, B**2, B**2, 1)),
+    g=matrix(
+        (1, 0, 0, 0),
+        (NEAR, NEAR * A, NEAR * A**2, NEAR * A**3),
+        (NEAR, -NEAR * A, NEAR * A**2, -NEAR * A**3),
+        (FAR, FAR * B, FAR * B**2, FAR * B**3),
+        (FAR, -FAR * B, FAR * B**2, -FAR * B**3),
+        (0, 0, 0, 1),
+    ),
+    edge_a=np.zeros((3, 6)),
+    **SIX_POINTS,
+)
+
+
+def winograd_weight_bound(x: Array, dy: Array, dtype: Any, groups: int) -> Array:
+    """gamma(K)*T and what underflow may add, for the weights' gradient of a padded image, channels first.
+
+    T = |A'| sum over tiles [(|G||dy||G'|) * (|B'||x||B|)] |A|. K: one sum over all tiles, and at most as many
+    parts; the roundings of the transforms.
+    """
+    t = WEIGHT_GRADIENT
+    kind, (rows, columns) = x.dtype, dy.shape[2:]
+    b, g, a = (np.abs(m).astype(kind) for m in (t.b, t.g, t.a))
+    more = [(0, -rows % 4), (0, -columns % 4)]
+    x, dy = (np.abs(np.pad(m, [(0, 0), (0, 0), *more])) for m in (x, dy))
+
+    def tiles(m: Array, side: int) -> Array:
+        """[groups, channels, tiles, side, side]"""
+        seen = sliding_window_view(m, (side, side), axis=(-2, -1))[..., ::4, ::4, :, :]
+        seen = seen.reshape(len(m), groups, m.shape[1] // groups, -1, side, side)
+        return np.moveaxis(seen, 0, 2).reshape(groups, m.shape[1] // groups, -1, side, side)
+
+    seen, given = tiles(x, 6), tiles(dy, 4)
+    count = seen.shape[2]
+
+    def total(floor: Any) -> Array:
+        """T, with `floor` added for every product."""
+        v = b @ seen @ b.T + 12 * floor
+        u = g @ given @ g.T + 8 * floor
+        m = u.transpose(0, 3, 4, 1, 2) @ v.transpose(0, 3, 4, 2, 1) + count * floor
+        y = a @ m.transpose(0, 3, 4, 1, 2) @ a.T + 12 * floor
+        return np.asarray(y.reshape(-1, *y.shape[2:]))
+
+    transforms = sum(int(np.count_nonzero(p, axis=1).max()) + 2 for p in (t.a, t.b, t.g))
+    exact = total(0)
+    underflow = np.maximum(total(eta(dtype)) - exact, 0)
+    return np.asarray(gamma(2 * count + 2 * transforms, dtype) * (exact + underflow) + underflow)
 
 
 # ---------------------------------------------------------------- activations

@@ -25,8 +25,10 @@ from .problems import parameters
 from .reference import Array
 
 SPREADING = ["conv_transpose", "input"]  # products with dy go where x is
-CHOOSING = [*SPREADING, "transpose_input"]  # by an algorithm of choice
-OPERATIONS = [*CHOOSING, "weight", "transpose_weight", "bias"]
+CONVOLVING = [*SPREADING, "transpose_input"]  # by any algorithm
+WEIGHTS = ["weight", "transpose_weight"]  # by two
+CHOOSING = [*CONVOLVING, *WEIGHTS]
+OPERATIONS = [*CHOOSING, "bias"]
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,14 @@ def winograd_bound(m: int, problem: Problem, a: Data, b: Array | None, dtype: An
     return ref.channels_back(limit, p.layout)
 
 
+def winograd_weight_bound(problem: Problem, a: Data, dtype: Any) -> Array:
+    """The bound of Winograd's algorithm for the weights."""
+    p = problem
+    x, dy = ref.channels_first(a.x, p.layout), ref.channels_first(a.dy, p.layout)
+    limit = bounds.winograd_weight_bound(np.pad(x, [(0, 0), (0, 0), *p.padding]), dy, dtype, p.groups)
+    return limit if p.layout == "NCHW" else np.moveaxis(limit, (0, 1), (-1, -2))
+
+
 class Oracle:
     """The expected value of an operation on given data, and how far a result may be from it."""
 
@@ -183,7 +193,11 @@ class Oracle:
             return self.sums_bound
         if m not in self.wide:
             p, a = self.problem, self.data
-            if self.operation in SPREADING:
+            if self.operation in WEIGHTS:
+                possible = p.rank == 2 and p.kernel_size == (3, 3) and {*p.stride, *p.dilation} == {1}
+                possible &= 0 not in p.output_shape
+                limit = winograd_weight_bound(p, a, self.dtype) if possible else np.zeros(())
+            elif self.operation in SPREADING:
                 bias = a.b if self.operation == "conv_transpose" else None
                 limit = winograd_bound(m, p, a, bias, self.dtype)
             elif (

@@ -15,12 +15,25 @@ from fastconv import Problem, grad
 
 from . import reference as ref
 from .bounds import gamma
-from .conv_gradients import CHOOSING, OPERATIONS, Data, Oracle, able, call, defined, draw, problems
+from .conv_gradients import (
+    CHOOSING,
+    CONVOLVING,
+    OPERATIONS,
+    WEIGHTS,
+    Data,
+    Oracle,
+    able,
+    call,
+    defined,
+    draw,
+    problems,
+)
 from .guarded import guarded, guarded_copy
 from .oracle import assert_within
 from .problems import CONVOLUTIONS, parameters
 from .test_properties import disguise, disguises, seeds
 from .test_special import spoilt
+from .test_winograd import PATTERNS
 from .variants import THREADS, instruction_set
 
 GRADIENTS = [operation for operation in OPERATIONS if operation != "conv_transpose"]
@@ -68,6 +81,8 @@ LARGER = {
     "depthwise-nhwc": "conv2d n2 ic70 ih40 iw41 oc70 kh7 kw7 s2 p3 g70 nhwc f64",
     "long-rows": "conv1d n2 ic20 iw3000 oc24 kw3 s1 p1 nchw f64",
     "many-images": "conv2d n40 ic17 ih7 iw7 oc19 kh3 kw3 s1 p1 nchw f32",
+    "tiles": "conv2d n1 ic67 ih50 iw47 oc70 kh3 kw3 s1 p1 nchw f32",
+    "tiles-nhwc": "conv2d n3 ic19 ih30 iw141 oc33 kh3 kw3 s1 ph0:2 pw3:0 nhwc f64",
 }
 
 
@@ -86,12 +101,47 @@ def test_weights_of_larger_problems(name: str) -> None:
                     np.testing.assert_array_equal(call("weight", problem, a), first, strict=True, err_msg=isa)
 
 
-@pytest.mark.parametrize("operation", CHOOSING)
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("uneven", ["x", "dy", "both"])
+@pytest.mark.parametrize("dark", [1e-6, 0.01, 0])
+def test_uneven_images(pattern: str, uneven: str, dark: float) -> None:
+    """Weights by Winograd's algorithm are as near as by the definition, though tiles are dark in part."""
+    for text in (
+        "conv2d n1 ic17 ih22 iw27 oc18 kh3 kw3 s1 p1 nchw f32",
+        "conv2d n2 ic16 ih22 iw27 oc35 kh3 kw3 s1 p1 nhwc f64",
+    ):
+        problem = Problem(text)
+        a = draw(problem)
+        shades = np.where(PATTERNS[pattern], 1, dark).astype(problem.dtype)
+        shades = shades if problem.layout == "NCHW" else shades[..., None]
+        x = a.x * shades if uneven != "dy" else a.x
+        dy = a.dy * shades if uneven != "x" else a.dy
+        oracle = Oracle("weight", problem, replace(a, x=x, dy=dy))
+        for isa in fastconv.instruction_sets():
+            with instruction_set(isa):
+                actual = call("weight", problem, replace(a, x=x, dy=dy), algorithm="winograd4")
+                assert_within(actual, oracle.value, oracle.sums_bound, f"{text} on {isa}")
+
+
+@pytest.mark.parametrize("operation", CONVOLVING)
 @pytest.mark.parametrize("algorithm", sorted({*fastconv.algorithms()} - {"pool", "dot"}))
 def test_algorithm_is_exercised(algorithm: str, operation: str) -> None:
     """An algorithm that refused everything would pass every other test."""
     texts = CONVOLUTIONS.values()
     assert sum(algorithm in able(operation, Problem(text), draw(Problem(text))) for text in texts) >= 5
+
+
+@pytest.mark.parametrize("operation", WEIGHTS)
+def test_algorithms_of_weights(operation: str) -> None:
+    """Winograd's algorithm takes kernels of 3x3 that neither stride nor dilate, and says so of others."""
+    taken = 0
+    for text in CONVOLUTIONS.values():
+        problem = Problem(text)
+        a = draw(problem)
+        possible = problem.kernel_size == (3, 3) and {*problem.stride, *problem.dilation} == {1}
+        assert able(operation, problem, a) == (["winograd4", "direct"] if possible else ["direct"])
+        taken += possible
+    assert taken >= 20
 
 
 @pytest.mark.parametrize("name", [name for name, text in CONVOLUTIONS.items() if Problem(text).n == 1])

@@ -185,7 +185,10 @@ def test_brightness_beside_darkness(taps: int, pattern: str, dtype: Any, dilatio
     rng = np.random.default_rng(5)
     channels = max(9, LEAST_CHANNELS[taps])
     x = rng.standard_normal((1, channels, *ROWS.shape))
-    w, b = rng.standard_normal((5, channels, taps, taps)).astype(dtype), (rng.standard_normal(5) * 1e-6).astype(dtype)
+    w, b = (
+        rng.standard_normal((5, channels, taps, taps)).astype(dtype),
+        (rng.standard_normal(5) * 1e-6).astype(dtype),
+    )
     for padding in range(5):
         for dark in (1e-6, 0) if padding == 1 else (1e-6,):
             scaled = np.where(PATTERNS[pattern], x, x * dark).astype(dtype)

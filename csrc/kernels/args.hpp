@@ -286,6 +286,16 @@ struct WeightGradientArgs {
     int64_t column_splits;                           // parts of the sum that share a row
     int64_t most_slabs;                              // images and slices that a block of rows reaches into
     int64_t sums;                                    // elements of the sums of a block of channels, one part of them
+
+    bool winograd;          // by weight_gradient_winograd.hpp: parts are of the rows of tiles, column_parts strips of tiles,
+    int64_t tiles_at_once;  // which wait to be multiplied
+};
+
+// Adds up the products of a task; `sums` is what all tasks of a block of channels have, one part after another.
+template <class T>
+struct WeightGradientKernel {
+    void (*run)(const WeightGradientArgs<T>&, int64_t task, T* sums, void* workspace);
+    int64_t (*workspace)(const WeightGradientArgs<T>&);
 };
 
 template <class T>
@@ -294,8 +304,7 @@ struct GradientKernels {
     // stands for `empty`.
     void (*interleave)(const T* const* from, const T* empty, int64_t phases, int64_t pixel, int64_t pixels, int64_t channels,
                        T* to);
-    void (*weights)(const WeightGradientArgs<T>&, int64_t task, T* sums, void* workspace);
-    int64_t (*weights_workspace)(const WeightGradientArgs<T>&);
+    WeightGradientKernel<T> weights, winograd_weights;
     void (*weights_finish)(const WeightGradientArgs<T>&, int64_t block, const T* sums);
     // sums[c] over all else of a contiguous (outer, channels, inner), for the channels begin <= c < end
     void (*channel_sums)(const T* x, int64_t outer, int64_t channels, int64_t inner, int64_t begin, int64_t end, T* sums);

@@ -14,7 +14,8 @@
 namespace fastconv {
 namespace {
 
-// Sums of so few products are stored so often that stores would wait for their lines: they are asked for before the products.
+// Sums of so few products are stored so often that stores would wait for their lines: they are asked for before the
+// products.
 constexpr int few_products_of_tile = 128;
 
 template <class T>

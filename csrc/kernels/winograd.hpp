@@ -1,5 +1,5 @@
-// Winograd's minimal filtering for 3x3 and 2x2 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task transforms
-// the input of a block of tiles, multiplies and transforms back while all of it stays in second-level cache.
+// Winograd's minimal filtering for 3x3 and 2x2 kernels of stride 1 (transforms: winograd_transform.hpp), fused: a task
+// transforms the input of a block of tiles, multiplies and transforms back while all of it stays in second-level cache.
 //
 // Channels in lanes here, tiles in lanes in winograd_pixel_lanes.hpp. Loops: task (group, panels of output channels, block
 // of tiles) ->
@@ -90,7 +90,8 @@ inline void winograd_input_stage(const WinogradBlock<T, W>& b) {
                 line[i] = at;
                 if (i >= row->shared)
                     winograd_load_line(a, at, b.magnitudes.line(row->first_line + i), x, c,
-                                       row->out_row + i * d - a.before[1], row->column - a.before[2], row->width + (W::taps - 1) * d);
+                                       row->out_row + i * d - a.before[1], row->column - a.before[2],
+                                       row->width + (W::taps - 1) * d);
             }
             for (int64_t t = row->begin; t < row->end; ++t) {
                 const WinogradTile& tile = b.tile[t];
@@ -160,8 +161,7 @@ inline void winograd_multiply_stage(const WinogradBlock<T, W>& b, const Panel& p
     with_vectors<T>(panel.width, [&](auto v) {
         const auto multiply = [&](int64_t first, int64_t end, const WinogradWeights<T>& weights) {
             for (int xi = 0; xi < buffers.positions; ++xi) {
-                const Range slots =
-                    b.kinds.using_position(W::at_edge(xi / W::points), W::at_edge(xi % W::points));
+                const Range slots = b.kinds.using_position(W::at_edge(xi / W::points), W::at_edge(xi % W::points));
                 const int64_t parts = parts_of(slots.count(), rows_of(v.value));
                 for (int64_t part = 0; part < parts; ++part)
                     for (int64_t block = first; block < end; ++block)

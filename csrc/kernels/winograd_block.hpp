@@ -85,8 +85,7 @@ struct WinogradBlock {
           row(reinterpret_cast<WinogradRow*>(workspace + buffers.rows)),
           tile(reinterpret_cast<WinogradTile*>(workspace + buffers.tiles)) {
         magnitudes = {reinterpret_cast<Bits<T>*>(workspace + buffers.magnitudes), buffers.magnitude_line};
-        WinogradGrid<T>(a, W::outputs, W::taps)
-            .list(a, a.pixel_lanes ? 0 : W::edge_outputs, block, row, rows, tile, kinds);
+        WinogradGrid<T>(a, W::outputs, W::taps).list(a, a.pixel_lanes ? 0 : W::edge_outputs, block, row, rows, tile, kinds);
     }
     T* at(int64_t offset) const { return reinterpret_cast<T*>(memory + offset); }
 };

@@ -16,8 +16,8 @@ namespace fastconv {
 namespace {
 
 // The errors that channels leave add up like their square root, the bound they are held to like their number: with fewer
-// than 16, pixels have to be more alike. So they have for kernels of 2 x 2, whose bound is that of 4 taps instead of 9, while
-// F(5x5, 2x2) enlarges errors 330 times at most instead of 537.
+// than 16, pixels have to be more alike. So they have for kernels of 2 x 2, whose bound is that of 4 taps instead of 9,
+// while F(5x5, 2x2) enlarges errors 330 times at most instead of 537.
 template <class T>
 inline T winograd_contrast(const ConvArgs<T>& a) {
     return std::sqrt(T(min_of(a.group_in, 16))) * (a.kernel[2] == 2 ? T(537.0 / 330 * 4 / 9) : T(1));

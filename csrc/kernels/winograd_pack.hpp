@@ -35,27 +35,11 @@ inline void store_as(T* p, Vec<double> v) {
     }
 }
 
-// G g of one line of weights, g[0], g[step], ...: points of opposite sign share their products.
-template <class W>
-FASTCONV_INLINE void winograd_weights(const Vec<double>* g, int step, Vec<double>* u) {
-    u[W::first[0]] = g[0];
-    u[W::second[0]] = g[(W::taps - 1) * step];
-#pragma GCC unroll 2
-    for (int p = 1; p < W::pairs; ++p) {
-        const double* f = W::weights[p];
-        Vec<double> even = g[0] * broadcast(f[0]);
-        if constexpr (W::taps > 2) even = multiply_add<double>(g[2 * step], broadcast(f[2]), even);
-        const Vec<double> odd = g[step] * broadcast(f[1]);
-        u[W::first[p]] = even + odd;
-        u[W::second[p]] = even - odd;
-    }
-}
-
 // Some channels of one panel of a group, from its weights as direct has them.
 template <class T, class W>
-inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order, const Panel& panel, Range of, const T* dense,
-                                T* to) {
-    constexpr int alpha = W::points, taps = W::taps, positions = alpha * alpha, D = lanes<double>;
+inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order, const Panel& panel, Range of,
+                                const T* dense, T* to) {
+    constexpr int taps = W::taps, positions = W::points * W::points, D = lanes<double>;
     // Lines of so many channels wait for each other: written one by one, those of all positions, which lie a power of two
     // apart, would compete for the same sets of the caches.
     constexpr int64_t waiting = 4, widest = last_vectors * lanes<T>;
@@ -66,24 +50,13 @@ inline void winograd_pack_panel(const ConvArgs<T>& a, const ProductOrder& order,
         const int64_t channels = min_of(waiting, of.count() - first);
         for (int64_t c = 0; c < channels; ++c)
             for (int64_t j = 0; j < width; j += D) {
-                Vec<double> g[taps * taps], rows[alpha][taps], u[alpha];  // rows of G g
+                Vec<double> g[taps * taps];
                 const T* from = dense + (first + c) * order.channel * width + j;
 #pragma GCC unroll 9
                 for (int t = 0; t < taps * taps; ++t)
                     g[t] = load_doubles(from + (t / taps * order.tap[1] + t % taps * order.tap[2]) * width);
-#pragma GCC unroll 3
-                for (int q = 0; q < taps; ++q) {
-                    winograd_weights<W>(g + q, taps, u);
-#pragma GCC unroll 6
-                    for (int i = 0; i < alpha; ++i) rows[i][q] = u[i];
-                }
                 T* line = lines + c * width + j;
-#pragma GCC unroll 6
-                for (int i = 0; i < alpha; ++i) {
-                    winograd_weights<W>(rows[i], 1, u);
-#pragma GCC unroll 6
-                    for (int k = 0; k < alpha; ++k) store_as<T>(line + (i * alpha + k) * waiting * width, u[k]);
-                }
+                winograd_weights<double, W>(g, [&](int p, Vec<double> u) { store_as<T>(line + p * waiting * width, u); });
             }
         for (int p = 0; p < positions; ++p) {
             const T* line = lines + p * waiting * width;

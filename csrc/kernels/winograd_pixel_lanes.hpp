@@ -170,7 +170,8 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
 
 // Outputs of the channels k and k + 1 of a panel, as far as they exist, and W vectors of tiles from `tile` on.
 template <class T, int W>
-inline void winograd_tiles(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t r, int64_t tile, const Panel& panel, int64_t k) {
+inline void winograd_tiles(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t r, int64_t tile, const Panel& panel,
+                           int64_t k) {
     constexpr int K = winograd_channels_at_once, L = lanes<T>, m = 4, alpha = m + 2;
     const ConvArgs<T>& a = b.a;
     const auto& buffers = b.buffers;

@@ -61,10 +61,10 @@ struct WinogradPoints<6> {
     static constexpr bool at_edge(int position) { return position != 3 && position != 4; }
 
     // Powers and weights are written as fractions, so that each is rounded but once.
-    static constexpr double a = 2.0 / 3, a2 = 4.0 / 9, a3 = 8.0 / 27, a4 = 16.0 / 81;
-    static constexpr double b = 3.0 / 2, b2 = 9.0 / 4, b3 = 27.0 / 8, b4 = 81.0 / 16;
-    static constexpr double weights[3][3] = {
-        {}, {-81.0 / 130, -27.0 / 65, -18.0 / 65}, {8.0 / 65, 12.0 / 65, 18.0 / 65}};
+    static constexpr double a = 2.0 / 3, a2 = 4.0 / 9, b = 3.0 / 2, b2 = 9.0 / 4;
+    static constexpr double a_power[] = {1, a, a2, 8.0 / 27, 16.0 / 81}, b_power[] = {1, b, b2, 27.0 / 8, 81.0 / 16};
+    static constexpr double weights[3][4] = {
+        {}, {-81.0 / 130, -27.0 / 65, -18.0 / 65, -12.0 / 65}, {8.0 / 65, 12.0 / 65, 18.0 / 65, 27.0 / 65}};
 
     template <class T, int pair, bool edge, class D>
     FASTCONV_INLINE static void input(const D& d, Vec<T>& v, Vec<T>& w) {
@@ -89,26 +89,18 @@ struct WinogradPoints<6> {
     // The last output is infinity's too.
     template <class T, bool edge, int outputs, class In>
     FASTCONV_INLINE static void output(Vec<T>* y, const In& in) {
-        const Vec<T> sum = in(1) + in(2), difference = in(1) - in(2);
-        if constexpr (edge) {
-            y[0] = in(0) + sum;
-            if constexpr (outputs == 2) {
-                y[1] = multiply_add<T>(difference, broadcast(T(a)), in(5));
-            } else {
-                y[1] = difference * T(a);
-                y[2] = multiply_add<T>(sum, broadcast(T(a2)), in(5));
-            }
-        } else {
-            const Vec<T> sum2 = in(3) + in(4), difference2 = in(3) - in(4);
-            y[0] = (in(0) + sum) + sum2;
-            y[1] = multiply_add<T>(difference, broadcast(T(a)), difference2 * T(b));
-            y[2] = multiply_add<T>(sum, broadcast(T(a2)), sum2 * T(b2));
-            if constexpr (outputs == 4) {
-                y[3] = multiply_add<T>(difference, broadcast(T(a3)), multiply_add<T>(difference2, broadcast(T(b3)), in(5)));
-            } else {
-                y[3] = multiply_add<T>(difference, broadcast(T(a3)), difference2 * T(b3));
-                y[4] = multiply_add<T>(sum, broadcast(T(a4)), multiply_add<T>(sum2, broadcast(T(b4)), in(5)));
-            }
+        const Vec<T> near[] = {in(1) + in(2), in(1) - in(2)};
+        Vec<T> far[2];
+        if constexpr (!edge) far[0] = in(3) + in(4), far[1] = in(3) - in(4);
+        y[0] = edge ? in(0) + near[0] : (in(0) + near[0]) + far[0];
+#pragma GCC unroll 4
+        for (int k = 1; k < outputs; ++k) {
+            const Vec<T> a = broadcast(T(a_power[k])), b = broadcast(T(b_power[k]));
+            if (edge)
+                y[k] = k + 1 < outputs ? near[k % 2] * a : multiply_add<T>(near[k % 2], a, in(5));
+            else
+                y[k] = multiply_add<T>(near[k % 2], a,
+                                       k + 1 < outputs ? far[k % 2] * b : multiply_add<T>(far[k % 2], b, in(5)));
         }
     }
 };
@@ -123,6 +115,40 @@ struct Winograd : WinogradPoints<m + r - 1> {
         WinogradPoints<points>::template output<T, edge, edge ? edge_outputs : m>(y, in);
     }
 };
+
+// G g of one line of weights, g[0], g[step], ...: points of opposite sign share their products.
+template <class T, class W>
+FASTCONV_INLINE void winograd_line(const Vec<T>* g, int step, Vec<T>* u) {
+    u[W::first[0]] = g[0];
+    u[W::second[0]] = g[(W::taps - 1) * step];
+#pragma GCC unroll 2
+    for (int p = 1; p < W::pairs; ++p) {
+        const auto f = [&](int k) { return broadcast(T(W::weights[p][k])); };
+        Vec<T> even = g[0] * f(0), odd = g[step] * f(1);
+        if constexpr (W::taps > 2) even = multiply_add<T>(g[2 * step], f(2), even);
+        if constexpr (W::taps > 3) odd = multiply_add<T>(g[3 * step], f(3), odd);
+        u[W::first[p]] = even + odd;
+        u[W::second[p]] = even - odd;
+    }
+}
+
+// U = G g G^T of a kernel, a vector at once: put(position, u) for each position of it.
+template <class T, class W, class Put>
+FASTCONV_INLINE void winograd_weights(const Vec<T> (&g)[W::taps * W::taps], const Put& put) {
+    Vec<T> rows[W::points][W::taps], u[W::points];  // rows of G g
+#pragma GCC unroll 4
+    for (int q = 0; q < W::taps; ++q) {
+        winograd_line<T, W>(g + q, W::taps, u);
+#pragma GCC unroll 6
+        for (int i = 0; i < W::points; ++i) rows[i][q] = u[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < W::points; ++i) {
+        winograd_line<T, W>(rows[i], 1, u);
+#pragma GCC unroll 6
+        for (int k = 0; k < W::points; ++k) put(i * W::points + k, u[k]);
+    }
+}
 
 // V = B^T d B of a tile, a vector at once: pixels (i, j) are what pixel(i, j) loads, position (i, j) of the result lies at
 // to[(i * points + j) * position].

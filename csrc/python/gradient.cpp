@@ -29,7 +29,9 @@ std::shared_ptr<const TransposedPlan> transposed_plan_of(const PlanKey& key) {
 
 std::shared_ptr<const WeightGradientPlan> weight_gradient_plan_of(const PlanKey& key) {
     static Recent<PlanKey, WeightGradientPlan> recent;
-    const auto make = [&] { return std::make_shared<const WeightGradientPlan>(key.problem, *key.isa, key.threads); };
+    const auto make = [&] {
+        return std::make_shared<const WeightGradientPlan>(key.problem, key.method, *key.isa, key.threads);
+    };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }
 
@@ -64,7 +66,7 @@ py::object input_gradient(py::handle rank, py::handle input_size, py::handle wei
 py::object weight_gradient_of(const char* x_name, const char* dy_name, py::handle rank, py::handle input,
                               py::handle weight_size, py::handle grad_output, py::handle stride, py::handle padding,
                               py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout,
-                              py::handle out) {
+                              py::handle algorithm, py::handle out) {
     const py::array x = array_of(input, x_name), dy = array_of(grad_output, dy_name);
     const DType dtype = dtype_of(dy, dy_name);
     check_dtype(x, x_name, dtype, dy_name);
@@ -76,7 +78,7 @@ py::object weight_gradient_of(const char* x_name, const char* dy_name, py::handl
     const Problem p = c.complete_on(shape_of(x), batched, x_name);
     check_gradient(dy, without_batch(p.output_shape(), batched), p, dy_name);
     const Problem drawn = with_border_drawn(p);
-    const auto plan = weight_gradient_plan_of({drawn, "weights"});
+    const auto plan = weight_gradient_plan_of({drawn, std::string(text(algorithm, "algorithm"))});
 
     Result dw(out, p.weight_shape(), dtype, {{x_name, &x}, {dy_name, &dy}});
     const py::array x_native = native(x, dtype), dy_native = native(dy, dtype);
@@ -92,17 +94,17 @@ py::object weight_gradient_of(const char* x_name, const char* dy_name, py::handl
 
 py::object weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
                            py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
-                           py::handle padding_mode, py::handle layout, py::handle out) {
+                           py::handle padding_mode, py::handle layout, py::handle algorithm, py::handle out) {
     return weight_gradient_of("input", "grad_output", rank, input, weight_size, grad_output, stride, padding, dilation,
-                              groups, padding_mode, layout, out);
+                              groups, padding_mode, layout, algorithm, out);
 }
 
 // Input and gradient change places.
 py::object transpose_weight_gradient(py::handle rank, py::handle input, py::handle weight_size, py::handle grad_output,
                                      py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
-                                     py::handle layout, py::handle out) {
+                                     py::handle layout, py::handle algorithm, py::handle out) {
     return weight_gradient_of("grad_output", "input", rank, grad_output, weight_size, input, stride, padding, dilation,
-                              groups, py::str("zeros"), layout, out);
+                              groups, py::str("zeros"), layout, algorithm, out);
 }
 
 // The convolution whose input gradient this is: from the result to the input.

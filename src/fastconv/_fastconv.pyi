@@ -114,6 +114,7 @@ def conv_weight_gradient(
     groups: int,
     padding_mode: PaddingMode,
     layout: Layout,
+    algorithm: str,
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
@@ -140,6 +141,7 @@ def conv_transpose_weight_gradient(
     dilation: Axes,
     groups: int,
     layout: Layout,
+    algorithm: str,
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...

@@ -254,6 +254,7 @@ def conv1d_weight(
     *,
     padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 1-D convolution with respect to its weights.
@@ -266,7 +267,7 @@ def conv1d_weight(
         ``(oc, ic / groups, kw)``; channels last ``(kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
-    stride, padding, dilation, groups, padding_mode, layout, out
+    stride, padding, dilation, groups, padding_mode, layout, algorithm, out
         As in `conv2d_weight`, for one axis.
 
     Returns
@@ -291,7 +292,18 @@ def conv1d_weight(
     array([[[21., 42.]]])
     """
     return _fastconv.conv_weight_gradient(
-        1, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
+        1,
+        input,
+        weight_size,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -306,6 +318,7 @@ def conv2d_weight(
     *,
     padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 2-D convolution with respect to its weights.
@@ -327,6 +340,10 @@ def conv2d_weight(
         `input` has none.
     stride, padding, dilation, groups, padding_mode, layout
         The convolution's, as in `fastconv.conv2d`.
+    algorithm : str
+        ``"direct"`` adds up these products. ``"winograd4"``, for kernels of 3x3 with stride 1 and dilation 1,
+        convolves tiles by Winograd's F(3x3, 4x4), a quarter of the multiplications. ``"auto"`` takes the one
+        that costs less, ``"strict"`` is ``"direct"`` here.
     out : ndarray, optional
         Where to store the result: C-contiguous, writable, of the result's shape and dtype, overlapping no
         input.
@@ -350,8 +367,10 @@ def conv2d_weight(
     Notes
     -----
     A product of matrices: of output channels and pixels with pixels and weights. With ``n`` the products in a
-    sum, those of all images, the error bound is that of `fastconv.conv2d`. The order of a sum depends on the
-    shapes and the instruction set, not on the number of threads.
+    sum, those of all images, the error bound is that of `fastconv.conv2d`; of Winograd's algorithm it is one
+    in norms, and tiles with infinite, NaN or outlying numbers are computed from the definition. The order of
+    a sum depends on the shapes, the instruction set and, with Winograd's algorithm, on which tiles those are,
+    not on the number of threads.
 
     Examples
     --------
@@ -363,7 +382,18 @@ def conv2d_weight(
              [20., 24.]]]])
     """
     return _fastconv.conv_weight_gradient(
-        2, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
+        2,
+        input,
+        weight_size,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -378,6 +408,7 @@ def conv3d_weight(
     *,
     padding_mode: PaddingMode = "zeros",
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 3-D convolution with respect to its weights.
@@ -390,7 +421,7 @@ def conv3d_weight(
         ``(oc, ic / groups, kd, kh, kw)``; channels last ``(kd, kh, kw, ic / groups, oc)``.
     grad_output : array_like, same dtype
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
-    stride, padding, dilation, groups, padding_mode, layout, out
+    stride, padding, dilation, groups, padding_mode, layout, algorithm, out
         As in `conv2d_weight`, for three axes.
 
     Returns
@@ -415,7 +446,18 @@ def conv3d_weight(
     array([[[[[8.]]]]])
     """
     return _fastconv.conv_weight_gradient(
-        3, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, layout, out
+        3,
+        input,
+        weight_size,
+        grad_output,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        algorithm,
+        out,
     )
 
 
@@ -641,6 +683,7 @@ def conv_transpose1d_weight(
     dilation: Axes = 1,
     *,
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 1-D transposed convolution with respect to its weights.
@@ -658,7 +701,7 @@ def conv_transpose1d_weight(
         ``(n, oc, ow)``, or without ``n``; channels last ``(n, ow, oc)``.
     stride, padding, groups, dilation, layout
         Those of the transposed convolution. Its `output_padding` is known from the shape of `grad_output`.
-    out : ndarray, optional
+    algorithm, out
         As in `conv2d_weight`.
 
     Returns
@@ -685,7 +728,7 @@ def conv_transpose1d_weight(
     array([[[11., 11.]]])
     """
     return _fastconv.conv_transpose_weight_gradient(
-        1, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        1, input, weight_size, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
 
 
@@ -699,6 +742,7 @@ def conv_transpose2d_weight(
     dilation: Axes = 1,
     *,
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 2-D transposed convolution with respect to its weights.
@@ -716,7 +760,7 @@ def conv_transpose2d_weight(
         ``(n, oc, oh, ow)``, or without ``n``; channels last ``(n, oh, ow, oc)``.
     stride, padding, groups, dilation, layout
         Those of the transposed convolution. Its `output_padding` is known from the shape of `grad_output`.
-    out : ndarray, optional
+    algorithm, out
         As in `conv2d_weight`.
 
     Returns
@@ -744,7 +788,7 @@ def conv_transpose2d_weight(
              [4., 4.]]]])
     """
     return _fastconv.conv_transpose_weight_gradient(
-        2, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        2, input, weight_size, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
 
 
@@ -758,6 +802,7 @@ def conv_transpose3d_weight(
     dilation: Axes = 1,
     *,
     layout: Layout = "NCHW",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
     """Differentiate a 3-D transposed convolution with respect to its weights.
@@ -775,7 +820,7 @@ def conv_transpose3d_weight(
         ``(n, oc, od, oh, ow)``, or without ``n``; channels last ``(n, od, oh, ow, oc)``.
     stride, padding, groups, dilation, layout
         Those of the transposed convolution. Its `output_padding` is known from the shape of `grad_output`.
-    out : ndarray, optional
+    algorithm, out
         As in `conv2d_weight`.
 
     Returns
@@ -802,5 +847,5 @@ def conv_transpose3d_weight(
     array([[[[[2.]]]]])
     """
     return _fastconv.conv_transpose_weight_gradient(
-        3, input, weight_size, grad_output, stride, padding, dilation, groups, layout, out
+        3, input, weight_size, grad_output, stride, padding, dilation, groups, layout, algorithm, out
     )
