@@ -46,7 +46,17 @@ def conv(
 
     grouped, group = of_groups(w, groups, layout)
     channels = len(shape) - 1 - (rank if channels_first(layout) else 0)
-    return computed(Sums(input, w, b, shape, channels, grouped, group, group + 1, floats), activation, out)
+
+    def dots(y: Array) -> None:
+        conv = _fastconv.DotConv(rank, w.astype(np.int8), stride, padding, dilation, groups, layout)
+        conv.run(np.ascontiguousarray(input), 0, None, None, 0, 0, 0, y)
+
+    sums = Sums(input, w, b, shape, channels, grouped, group, group + 1, floats)
+    free = algorithm == "strict" and padding_mode == "zeros"
+    group_channels = w.shape[1 if channels_first(layout) else -2]
+    if free and _integers.of_bytes(input, w) and _integers.fits_words(w, int(groups), group_channels):
+        sums = sums._replace(dots=dots)
+    return computed(sums, activation, out)
 
 
 def conv_transpose(

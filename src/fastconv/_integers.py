@@ -8,11 +8,11 @@ sums of the limbs, each at its place, are added up modulo 2**64.
 from __future__ import annotations
 
 import operator
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import _fastconv
 from ._arrays import Array
 from ._results import result_array
 from ._sums import Sums
@@ -20,6 +20,7 @@ from ._sums import Sums
 __all__ = ["algorithm_of", "check_types", "computed"]
 
 WORD = 64
+BYTES_OF_WORD = 4  # of what is multiplied in one instruction
 # Integers of smaller magnitude are floats of this type.
 EXACT: tuple[tuple[type[np.floating[Any]], int], ...] = ((np.float32, 2**24), (np.float64, 2**53))
 
@@ -59,6 +60,12 @@ def code_of(a: Array) -> str:
 def of_bytes(x: Array, w: Array) -> bool:
     """Whether sums are int32."""
     return x.dtype.itemsize == w.dtype.itemsize == 1
+
+
+def fits_words(w: Array, groups: int, group_channels: int) -> bool:
+    """Whether the processor has dot products of bytes, and these weights fit bytes with a sign, and words."""
+    full = groups == 1 or group_channels >= BYTES_OF_WORD
+    return _fastconv.has_dot() and full and w.min(initial=0) >= -128 and w.max(initial=0) <= 127
 
 
 def result_type(x: Array, w: Array, b: Array | None) -> np.dtype[Any]:
@@ -125,7 +132,7 @@ def size_of(sums: Sums) -> Size:
     """Return the bounds of these sums."""
     w = sums.w.reshape(sums.grouped)
     axes = tuple(axis for axis in range(w.ndim) if axis not in (sums.group, sums.outputs))
-    terms = prod(w.shape[axis] for axis in axes)
+    terms = sums.terms()
     # the magnitude of the least int64 wraps to itself, and is right when read without a sign
     magnitudes = w if w.dtype.kind == "u" else np.abs(w.astype(np.int64)).view(np.uint64)
     sum_in: Any = np.uint64 if largest(w) * terms < 2**WORD else object
@@ -215,11 +222,16 @@ def computed(sums: Sums, activation: Any, out: Any) -> Array:
     dtype = result_type(sums.x, sums.w, sums.b)
     low, high = bounds_of(activation, dtype)
     y = result_array(out, sums.shape, dtype, sums.inputs())
-    size = size_of(sums)
     bias = 0 if sums.b is None else largest(sums.b)
-    wide = dtype == np.int32 and size.input * size.weight + bias >= 2**31
-    total = np.empty(y.shape, np.int64) if wide else y
-    fill(sums, size, total)
+    wide = False
+    if sums.dots and 255 * 128 * sums.terms() + bias < 2**31:  # which takes no look at the arrays
+        total = y
+        sums.dots(y)
+    else:
+        size = size_of(sums)
+        wide = dtype == np.int32 and size.input * size.weight + bias >= 2**31
+        total = np.empty(y.shape, np.int64) if wide else y
+        fill(sums, size, total)
     if sums.b is not None:
         total += sums.along_channels(sums.b)
     if wide:

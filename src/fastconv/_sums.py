@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ._arrays import Array
@@ -32,6 +33,8 @@ class Sums(NamedTuple):
     outputs: int
     """The axis of a group's output channels in `grouped`."""
     floats: Floats
+    dots: Callable[[Array], None] | None = None
+    """Fills an array of int32 with sums of bytes that fit, where the processor has an instruction for it."""
 
     def check_bias(self) -> None:
         """Fail unless there is a number for each output channel."""
@@ -44,6 +47,10 @@ class Sums(NamedTuple):
     def inputs(self) -> dict[str, Array | None]:
         """Return the arrays by the names of their arguments."""
         return {"input": self.x, "weight": self.w, "bias": self.b}
+
+    def terms(self) -> int:
+        """Return how many weights a sum has."""
+        return self.w.size // max(self.grouped[self.group] * self.grouped[self.outputs], 1)
 
     def along_channels(self, b: Array) -> Array:
         """Return a number for each output channel, in a shape that broadcasts with the result's."""

@@ -23,7 +23,6 @@ QuantizedActivation: TypeAlias = Literal["relu", "relu6"] | tuple[float | None, 
 
 _BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
 _INT32 = np.iinfo(np.int32)
-_FEWEST_CHANNELS = 4  # of a group: what the dot product of a word takes
 
 
 class Conv:
@@ -92,10 +91,8 @@ class Conv:
         products = w.size // max(self.out_channels, 1)
         most = 255 * _integers.largest(self._weight) * products
         most += 0 if self.bias is None else _integers.largest(self.bias)
-        fits = self._weight.min(initial=0) >= -128 and self._weight.max(initial=0) <= 127
-        thin = operator.index(groups) > 1 and group_channels < _FEWEST_CHANNELS
         self._dot = None
-        if _fastconv.has_dot() and fits and not thin and most <= _INT32.max:
+        if most <= _INT32.max and _integers.fits_words(self._weight, operator.index(groups), group_channels):
             self._dot = _fastconv.DotConv(self.rank, self._weight.astype(np.int8), *self._geometry)
 
     def output_shape(self, input_shape: Shape) -> tuple[int, ...]:
