@@ -13,6 +13,9 @@ namespace {
 constexpr double cycles_per_microsecond = 3.8e3;
 constexpr double weights_load = 4, input_load = 1;
 constexpr double tile_start = 40;                // cycles before and after the sums of a tile
+constexpr double near_pixels = 2e6;              // bytes of input, or of output, that the second-level cache keeps
+constexpr double far_line = 16;                  // to read a line of others, a run of pixels of one of many channels,
+constexpr double far_stored_line = 40;           // and to write one by transposed vectors
 constexpr double transpose_vector = 5;           // to store a vector of channels as a column of pixels
 constexpr double masked_run = 12;                // to begin a run of products with lanes or pixels outside the input
 constexpr double masked_load = 1.1;              // share of a tile's time that lanes outside the input cost
@@ -94,12 +97,24 @@ double pixels(const Problem& p) { return double(p.output_pixels()); }
 double products(const Problem& p) { return group_in(p) * double(p.taps()); }
 bool channels_first(const Problem& p) { return p.layout == Layout::channels_first; }
 
+// Channels first, but in lanes: each panel of output channels reads all of the input, and lines are written in pieces.
+double far_lines(const Problem& p, const TileShape& s) {
+    if (!channels_first(p)) return 0;
+    const auto far = [&](double channels, int64_t pixels) {
+        const double bytes = double(p.n) * channels * double(pixels) * double(p.computed_size());
+        return bytes > near_pixels ? bytes / 64 : 0;
+    };
+    return far(double(p.ic), p.input_pixels()) * far_line * ceiling(group_out(p), s.vectors * s.lanes) +
+           far(double(p.oc), p.output_pixels()) * far_stored_line;
+}
+
 double direct_channel_lanes(const Problem& p, const TileShape& s) {
     const double rows = double(p.output[0] * p.output[1]), sum = products(p) * inside(p, 0) * inside(p, 1) * inside(p, 2);
     const double runs = p.padded() ? 2 * double(p.kernel[0] * p.kernel[2]) * masked_run : 0;  // the tiles at both ends
     return images(p) * rows *
-           (tiles(s, double(p.output[2]), group_out(p), sum, channels_first(p) ? transpose_vector : 1) +
-            runs * ceiling(group_out(p), s.vectors * s.lanes));
+               (tiles(s, double(p.output[2]), group_out(p), sum, channels_first(p) ? transpose_vector : 1) +
+                runs * ceiling(group_out(p), s.vectors * s.lanes)) +
+           far_lines(p, s);
 }
 
 // Two products at a time, of an input whose padding is in memory.
@@ -135,7 +150,8 @@ double direct_pixel_lanes(const Problem& p, const TileShape& s) {
 
 // What direct would do too, and by a hair faster.
 double pointwise_channel_lanes(const Problem& p, const TileShape& s) {
-    return images(p) * tiles(s, pixels(p), group_out(p), products(p), channels_first(p) ? transpose_vector : 1);
+    return images(p) * tiles(s, pixels(p), group_out(p), products(p), channels_first(p) ? transpose_vector : 1) +
+           far_lines(p, s);
 }
 
 double pointwise_pixel_lanes(const Problem& p, const TileShape& s) {

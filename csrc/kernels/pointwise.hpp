@@ -1,4 +1,4 @@
-// 1x1 convolution with stride 1 and no padding: a matrix product with the input in place.
+// 1x1 convolution with stride 1 and no padding: a matrix product with the input in place, or with a tile of it copied.
 //
 //     y[n, oc, p] = sum_c w[oc, c] * x[n, c, p]        p: a pixel, whatever the number of spatial axes
 //
@@ -18,17 +18,36 @@ namespace {
 // products.
 constexpr int few_products_of_tile = 128;
 
+// So many tiles of channels read a tile of pixels that it is copied to where its rows follow each other: as they lie they
+// may compete for a set of the cache, cross its lines and lie in a page each. Short ones stay in the first-level cache
+// anyway.
 template <class T>
-inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T* x, T* y, Range pixels) {
-    constexpr int64_t wide = tile_vectors * lanes<T>;
+inline bool worth_copying(const ConvArgs<T>& a, int64_t channel_tiles) {
+    return channel_tiles >= (a.reduction <= few_products_of_tile ? 8 : 3);
+}
+
+template <class T>
+inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T* x, T* y, Range pixels, T* panel) {
+    constexpr int L = lanes<T>;
+    constexpr int64_t wide = tile_vectors * L;
     const int64_t group_channel = at.group * a.group_out, tiles = parts_of(a.group_out, tile_rows);
+    const int64_t first_tile = part_begin(tiles, a.channel_blocks, at.channel_block);
     const int64_t last_tile = part_begin(tiles, a.channel_blocks, at.channel_block + 1);
+    const bool copied = worth_copying(a, last_tile - first_tile);
     for (int64_t p = pixels.begin; p < pixels.end; p += wide) {
         const int64_t count = min_of(wide, pixels.end - p);
-        // So many rows of the input are read at once that the processor does not see the streams: ask for the next tile's.
-        for (int64_t k = 0; k < a.reduction; ++k)
-            for (int v = 0; v < tile_vectors; ++v) __builtin_prefetch(x + k * a.in.c_stride + p + wide + v * lanes<T>, 0, 2);
-        for (int64_t t = part_begin(tiles, a.channel_blocks, at.channel_block); t < last_tile; ++t) {
+        const Mask<T> last = first_lanes<T>(int(count - (parts_of(count, L) - 1) * L));
+        for (int64_t k = 0; copied && k < a.reduction; ++k) {
+            const T* from = x + k * a.in.c_stride + p;
+            if (count == wide) {
+#pragma GCC unroll 2
+                for (int v = 0; v < tile_vectors; ++v) store(panel + k * wide + v * L, load(from + v * L));
+            } else {
+                for (int64_t v = 0; v < count; v += L)
+                    store(panel + k * wide + v, v + L <= count ? load(from + v) : load_masked(from + v, last));
+            }
+        }
+        for (int64_t t = first_tile; t < last_tile; ++t) {
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
             T* const none = nullptr;  // all products come at once
@@ -36,10 +55,15 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
                 for (int64_t m = 0; m < channels; ++m) prefetch_run<1>(y + (channel + m) * a.out.c_stride + p, count);
             gemm_pixel_lanes(
                 none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
-                Range{0, a.reduction}, a.reduction, x + p, a.in.c_stride, count, false,
+                Range{0, a.reduction}, a.reduction, copied ? panel : x + p, copied ? wide : a.in.c_stride, count, copied,
                 [&](auto& tile) { finish_tile(a.epilogue, tile, y + channel * a.out.c_stride + p, a.out.c_stride, count); });
         }
     }
+}
+
+template <class T>
+int64_t pointwise_workspace(const ConvArgs<T>& a) {
+    return a.pixel_lanes ? a.reduction * tile_vectors * lanes<T> * int64_t(sizeof(T)) : 0;
 }
 
 template <class T>
@@ -71,7 +95,7 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
 }
 
 template <class T>
-void pointwise(const ConvArgs<T>& a, int64_t task, void*) {
+void pointwise(const ConvArgs<T>& a, int64_t task, void* workspace) {
     const Cell at = cell_of(a, task);
     // The plan flattens all spatial axes into the last.
     const int64_t unit = a.pixel_lanes ? tile_vectors * lanes<T> : tile_rows;
@@ -79,7 +103,7 @@ void pointwise(const ConvArgs<T>& a, int64_t task, void*) {
     const T* x = a.x + at.n * a.in.n_stride + at.group * a.group_in * a.in.c_stride;
     T* y = a.y + at.n * a.out.n_stride;
     if (a.pixel_lanes)
-        pointwise_pixel_lanes(a, at, x, y, pixels);
+        pointwise_pixel_lanes(a, at, x, y, pixels, static_cast<T*>(workspace));
     else
         pointwise_channel_lanes(a, at, x, y, pixels);
 }

@@ -38,7 +38,7 @@ constexpr Kernels<T> kernels() {
     k.few_registers = vector_registers < 32;
     k.direct = {direct<T>, no_workspace<T>};
     k.im2col = {im2col<T>, im2col_workspace<T>};
-    k.pointwise = {pointwise<T>, no_workspace<T>};
+    k.pointwise = {pointwise<T>, pointwise_workspace<T>};
     k.winograd2 = winograd_kernel<T, Winograd<2, 3>>();
     k.winograd4 = winograd_kernel<T, Winograd<4, 3>>();
     k.winograd5 = winograd_kernel<T, Winograd<5, 2>>();
