@@ -125,6 +125,7 @@ void register_border(py::module_&);
 void register_elementwise(py::module_&);
 void register_elementwise_gradient(py::module_&);
 void register_filter(py::module_&);
+void register_capsules(py::module_&);
 void register_gradient(py::module_&);
 void register_problem(py::module_&);
 void register_quantized(py::module_&);

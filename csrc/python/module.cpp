@@ -18,4 +18,5 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     fastconv::register_gradient(m);
     fastconv::register_quantized(m);
     fastconv::register_runtime(m);
+    fastconv::register_capsules(m);
 }

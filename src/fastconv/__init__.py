@@ -6,6 +6,7 @@ from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
 from .activation import leaky_relu, relu, sigmoid, silu, softmax, tanh
 from .border import pad1d, pad2d, pad3d
+from .c_api import get_cmake_dir, get_include
 from .columns import fold, unfold
 from .conv import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -76,6 +77,8 @@ __all__ = [
     "explain",
     "fold",
     "forget_tuning",
+    "get_cmake_dir",
+    "get_include",
     "get_num_threads",
     "grad",
     "instruction_set",

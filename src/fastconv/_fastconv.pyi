@@ -20,6 +20,9 @@ from ._typing import (
     Shape,
 )
 
+_C_API: object
+_cython_functions: dict[str, object]
+
 _Rank: TypeAlias = Literal[1, 2, 3]
 _PoolKind: TypeAlias = Literal["max", "avg"]
 

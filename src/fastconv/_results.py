@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Array
+from ._arrays import Array, array_of
 
 __all__ = ["as_array", "check_out", "result_array"]
 
@@ -14,8 +14,8 @@ __all__ = ["as_array", "check_out", "result_array"]
 def as_array(value: Any, name: str) -> Array:
     """Return an argument as an array."""
     try:
-        return np.asarray(value)
-    except (TypeError, ValueError):
+        return array_of(value)
+    except (TypeError, ValueError, BufferError):
         raise TypeError(f"{name}={value!r:.200}: expected an array of numbers") from None
 
 

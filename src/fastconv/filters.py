@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import ndimage
+from ._arrays import array_of
 
 __all__ = ["NAMES", "box", "filter_image", "gaussian", "kernel", "to_pixels"]
 
@@ -172,7 +173,7 @@ def filter_image(image: ArrayLike, kernel: str | ArrayLike) -> NDArray[np.floati
     >>> filters.filter_image(step, "sobel")[0]
     array([ 0.,  0., 40., 40.,  0.,  0.])
     """
-    pixels = np.asarray(image)
+    pixels = array_of(image)
     if pixels.ndim not in (2, 3) or pixels.size == 0:
         raise ValueError(f"image has shape {pixels.shape}, expected (rows, columns[, colours])")
     if pixels.dtype.kind not in "buif":

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _fastconv, _integers, conv
+from ._arrays import array_of
 from ._typing import Axes, Layout, Padding, Shape
 
 __all__ = ["Conv", "conv_integer", "dequantize", "qlinear_conv", "quantize"]
@@ -409,7 +410,7 @@ def dequantize(x: ArrayLike, scale: ArrayLike, zero_point: int = 0) -> NDArray[n
 
 
 def _bytes(value: ArrayLike, name: str) -> Bytes:
-    array = np.asarray(value)
+    array = array_of(value)
     if array.dtype not in _BYTES:
         raise TypeError(f"{name}: dtype {array.dtype}, expected int8 or uint8")
     return np.ascontiguousarray(array).reshape(array.shape)

@@ -1,0 +1,1 @@
+"""A folder that CMake finds through an entry point."""

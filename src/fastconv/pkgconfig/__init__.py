@@ -1,0 +1,1 @@
+"""A folder that pkg-config finds through an entry point."""
