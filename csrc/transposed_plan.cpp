@@ -156,19 +156,27 @@ void TransposedPlan::interleave(const T* results, const T* empty, T* x) const {
     const int64_t columns = std::min(p.stride[2], p.input[2]);
     const auto kernel = kernels_of<T>(*isa_.gradients).interleave;
     const int threads = worthwhile_threads(double(rows * row) * double(sizeof(T)), threads_);
+    std::vector<const Phase*> phases;  // of the rows of x that are alike, modulo the strides: those of their columns
+    for (int64_t d = 0; d < p.stride[0]; ++d)
+        for (int64_t h = 0; h < p.stride[1]; ++h)
+            for (int64_t w = 0; w < columns; ++w)
+                phases.push_back(d < p.input[0] && h < p.input[1] ? phase_at(d, h, w) : nullptr);
     parallel_for(parts_of(rows, block), threads, [&](int64_t task, int) {
         constexpr int64_t most = 64;  // sources of a row, on the stack
         const T* from[most];
+        int64_t h = task * block % p.input[1], d = task * block / p.input[1] % p.input[0];
+        int64_t plane = task * block / p.input[1] / p.input[0];
         for (int64_t r = task * block; r < std::min(rows, (task + 1) * block); ++r) {
-            const int64_t h = r % p.input[1], d = r / p.input[1] % p.input[0], plane = r / p.input[1] / p.input[0];
             const T* nothing = empty + (channels_first ? plane % p.ic : 0);
+            const int64_t dj = d / p.stride[0], hj = h / p.stride[1];  // the number of a row of that kind
+            const Phase* const* alike =
+                phases.data() + ((d - dj * p.stride[0]) * p.stride[1] + h - hj * p.stride[1]) * columns;
             int64_t pixel = channels;
             const auto source = [&](int64_t w) -> const T* {
-                const Phase* f = phase_at(d % p.stride[0], h % p.stride[1], w);
+                const Phase* f = alike[w];
                 if (!f) return nullptr;
                 pixel = f->pixel;  // the same for all phases
-                return results + f->result + plane * f->plane +
-                       flat(f->size, d / p.stride[0], h / p.stride[1], 0) * f->pixel;
+                return results + f->result + plane * f->plane + flat(f->size, dj, hj, 0) * f->pixel;
             };
             if (columns <= most) {
                 for (int64_t w = 0; w < columns; ++w) from[w] = source(w);
@@ -178,6 +186,10 @@ void TransposedPlan::interleave(const T* results, const T* empty, T* x) const {
                     const T* one = source(w % columns);
                     std::copy_n(one ? one + w / columns * pixel : nothing, channels, x + r * row + w * channels);
                 }
+            }
+            if (++h == p.input[1]) {
+                h = 0;
+                if (++d == p.input[0]) d = 0, ++plane;
             }
         }
     });
