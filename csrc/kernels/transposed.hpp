@@ -9,7 +9,7 @@ namespace {
 template <class T>
 void interleave(const T* const* from, const T* empty, int64_t phases, int64_t pixel, int64_t pixels, int64_t channels,
                 T* to) {
-    if (channels == 1 && phases == 2) {
+    if (channels == 1 && pixel == 1 && phases == 2) {
         constexpr int L = lanes<T>;
         constexpr auto all = typename MakeIndices<L>::type{};
         for (int64_t p = 0; p < pixels; p += 2 * L) {
