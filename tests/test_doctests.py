@@ -46,6 +46,7 @@ WITH_EXAMPLES = [
     "pool",
     "runtime",
     "shapes",
+    "tf_nn",
     "tuning",
     "unpool",
 ]
