@@ -15,7 +15,7 @@ def as_array(value: Any, name: str) -> Array:
     """Return an argument as an array."""
     try:
         return np.asarray(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, BufferError, RuntimeError):  # the last of torch: it requires a gradient
         raise TypeError(f"{name}={value!r:.200}: expected an array of numbers") from None
 
 

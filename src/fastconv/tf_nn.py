@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arrays import Array
+from ._results import as_array
 from ._typing import Axes
 from .conv import conv1d as _conv1d
 from .conv import conv2d as _conv2d
@@ -653,7 +654,7 @@ def _run(
     extents = _spatial(x.shape, rank, last)
     _check_window(extents, w.shape[:rank], pads, dilation, name, f"input of shape {x.shape}")
     y = _CONVOLUTIONS[rank](
-        x.reshape(prod(batch), *image),
+        x if len(batch) == 1 else x.reshape(prod(batch), *image),
         _weight(w, last),
         None,
         stride,
@@ -703,7 +704,7 @@ def _pool(
 
 
 def _array(value: ArrayLike, name: str, axes: int | None = None) -> Array:
-    x = np.asarray(value)
+    x = as_array(value, name)
     if axes is not None and x.ndim != axes:
         raise ValueError(f"{name}: shape {x.shape}, expected {axes} axes")
     return x
@@ -818,4 +819,4 @@ def _check_window(
 
 def _weight(w: Array, last: bool) -> Array:
     """Return filters in the order of the layout that the input has."""
-    return w if last else np.moveaxis(w, (-1, -2), (0, 1))
+    return w if last else w.transpose(-1, -2, *range(w.ndim - 2))
