@@ -36,6 +36,29 @@ class Maker:
         return self.x
 
 
+class Capsule:
+    """Only `__dlpack__`, which numpy.asarray does not ask for."""
+
+    def __init__(self, x: Array) -> None:
+        self.x = x
+
+    def __dlpack__(self, **how: Any) -> Any:
+        return self.x.__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.x.__dlpack_device__()
+
+
+class Elsewhere(Capsule):
+    """On a graphics card, as its first number says."""
+
+    def __dlpack__(self, **how: Any) -> Any:
+        raise BufferError("not on the processor")
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (2, 0)
+
+
 def read_only(x: Array) -> memoryview:
     """A buffer that cannot be written to."""
     return memoryview(x).toreadonly()
@@ -120,18 +143,62 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Array]]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", CALLS)
-def test_bits_of_arrays(name: str, form: str) -> None:
+def check(name: str, form: Callable[[Array], Any]) -> None:
     """One argument after another, and all at once; the result is an array."""
     function, plain = CALLS[name]
     expected = function(*plain)
-    others = [FORMS[form](x) for x in plain]
+    others = [form(x) for x in plain]
     for given in ([*plain[:i], other, *plain[i + 1 :]] for i, other in enumerate(others)):
         y = function(*given)
         assert isinstance(y, np.ndarray)
         np.testing.assert_array_equal(y, expected, strict=True)
     np.testing.assert_array_equal(function(*others), expected, strict=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", CALLS)
+def test_bits_of_arrays(name: str, form: str) -> None:
+    """Whoever holds the numbers, the result is that of an array."""
+    check(name, FORMS[form])
+
+
+# Functions whose arguments Python looks at before the compiled module does.
+IN_PYTHON = [
+    "correlate",
+    "gaussian_filter",
+    "signal.convolve",
+    "filter_image",
+    "conv_integer",
+    "linear_weight",
+]
+
+
+@pytest.mark.parametrize("name", [*IN_PYTHON, "tf_nn.conv2d", "tf_nn.max_pool2d"])
+def test_dlpack_alone(name: str) -> None:
+    """What shows its memory by DLPack and nothing else is an array too."""
+    check(name, Capsule)
+
+
+def test_memory_of_dlpack_is_read_where_it_lies() -> None:
+    """One copy of 4 MB, which is the result."""
+    x = normal(1, 1000, 1000, 1)
+    other = Capsule(x)
+    tf_nn.max_pool2d(other, 1, 1, "VALID")
+    tracemalloc.start()
+    try:
+        y = tf_nn.max_pool2d(other, 1, 1, "VALID")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * x.nbytes
+    np.testing.assert_array_equal(y, x)
+
+
+def test_memory_of_dlpack_elsewhere() -> None:
+    """What the processor cannot read is refused, naming the argument."""
+    for call in (lambda x: tf_nn.max_pool2d(x, 1, 1, "SAME"), lambda input: ndimage.sobel(input)):
+        with pytest.raises(TypeError, match=r"^input=<.*Elsewhere object.*expected an array of"):
+            call(Elsewhere(normal(1, 4, 4, 1)))
 
 
 SHOWN = [
