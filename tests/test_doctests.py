@@ -14,6 +14,7 @@ import fastconv
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
+    "fastconv.threadpools": ("threadpoolctl",),
 }  # the parts that are an extra of the package
 
 
@@ -47,6 +48,7 @@ WITH_EXAMPLES = [
     "runtime",
     "shapes",
     "tf_nn",
+    "threadpools",
     "tuning",
     "unpool",
 ]
