@@ -54,6 +54,8 @@ def test_is_the_input_gradient(name: str) -> None:
 LARGER = {
     "4x4-stride-2": "conv2d n1 ic40 ih64 iw66 oc70 kh4 kw4 s2 p1 nchw f32",
     "2x2-stride-2-nhwc": "conv2d n2 ic33 ih62 iw50 oc48 kh2 kw2 s2 p0 nhwc f32",
+    "2x2-stride-2-to-one-nhwc": "conv2d n2 ic1 ih62 iw50 oc9 kh2 kw2 s2 p0 nhwc f32",
+    "1d-stride-is-kernel-to-one-nhwc": "conv1d n1 ic1 iw38 oc3 kw2 s2 p0 nhwc f64",
     "2x2-stride-2-groups": "conv2d n2 ic30 ih62 iw50 oc48 kh2 kw2 s2 p0 g3 nchw f32",
     "3d-stride-is-kernel": "conv3d n1 ic9 id6 ih9 iw12 oc20 kd3 kh3 kw3 s3 p0 nhwc f64",
     "3x3": "conv2d n1 ic24 ih61 iw57 oc40 kh3 kw3 s1 p1 nchw f32",

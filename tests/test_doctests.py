@@ -14,6 +14,7 @@ import fastconv
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
+    "fastconv.threadpools": ("threadpoolctl",),
 }  # the parts that are an extra of the package
 
 
@@ -46,6 +47,8 @@ WITH_EXAMPLES = [
     "pool",
     "runtime",
     "shapes",
+    "tf_nn",
+    "threadpools",
     "tuning",
     "unpool",
 ]

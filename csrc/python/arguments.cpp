@@ -236,10 +236,7 @@ Padding padding_of(py::handle value, int rank) {
 py::array array_of(py::handle value, const char* name) {
     if (py::isinstance<py::array>(value)) return py::reinterpret_borrow<py::array>(value);
     try {
-        const py::module_ numpy = py::module_::import("numpy");
-        // What NumPy knows by itself it takes by its own protocols, buffers among them; of others it wants to be told.
-        const bool tensor = py::hasattr(value, "__dlpack__") && !py::hasattr(value, "__array__");
-        return numpy.attr(tensor ? "from_dlpack" : "asarray")(value).cast<py::array>();
+        return py::module_::import("fastconv._results").attr("as_array")(value, name).cast<py::array>();
     } catch (const py::error_already_set& e) {
         if (e.matches(PyExc_KeyboardInterrupt) || e.matches(PyExc_MemoryError)) throw;
         type_error(name, value, std::string("an array of ") + known_types);

@@ -1,6 +1,6 @@
 """Convolution, pooling and their relatives on NumPy arrays, as fast as the processor allows."""
 
-from . import grad, ndimage, nn, quantized, signal
+from . import grad, ndimage, nn, quantized, signal, tf_nn
 from ._explanation import Explanation
 from ._fastconv import Problem, build_info
 from ._profile import Profile, Stage
@@ -113,6 +113,7 @@ __all__ = [
     "silu",
     "softmax",
     "tanh",
+    "tf_nn",
     "threads",
     "unfold",
 ]

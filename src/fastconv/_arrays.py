@@ -9,15 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "add_by_parts", "array_of", "axes_of", "plain"]
+__all__ = ["Array", "add_by_parts", "axes_of", "plain"]
 
 Array: TypeAlias = NDArray[Any]
-
-
-def array_of(value: Any) -> Array:
-    """Return what NumPy knows by its own protocols, or by DLPack, without a copy."""
-    known = not hasattr(value, "__dlpack__") or hasattr(value, "__array__")
-    return np.asarray(value) if known else np.from_dlpack(value)
 
 
 def axes_of(axes: int | Iterable[int] | None, rank: int) -> tuple[int, ...]:

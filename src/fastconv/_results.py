@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Array, array_of
+from ._arrays import Array
 
 __all__ = ["as_array", "check_out", "result_array"]
 
+_ARRAYS = ("__array__", "__array_interface__", "__array_struct__")
+
 
 def as_array(value: Any, name: str) -> Array:
-    """Return an argument as an array."""
+    """Return an argument as an array, without a copy where it shows its memory."""
     try:
-        return array_of(value)
-    except (TypeError, ValueError, BufferError):
+        # numpy.asarray knows buffers, __array__ and __array_interface__, and takes DLPack alone for an object
+        alone = hasattr(value, "__dlpack__") and not any(hasattr(value, other) for other in _ARRAYS)
+        return np.from_dlpack(value) if alone else np.asarray(value)
+    except (TypeError, ValueError, BufferError, RuntimeError):  # the last of torch: it requires a gradient
         raise TypeError(f"{name}={value!r:.200}: expected an array of numbers") from None
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _fastconv
 from ._explanation import Explanation
 from ._profile import Profile, Stage
+from ._results import as_array
 from ._typing import Activation, Axes, Layout, NumberArray, Padding, PaddingMode, Shape
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d"]
@@ -405,7 +405,7 @@ class _Conv(_fastconv.Conv):
         count = operator.index(calls)
         if count < 1:
             raise ValueError(f"calls={calls!r}: expected a positive number")
-        array = np.asarray(x)
+        array = as_array(x, "x")
         stages = [self._profile(array) for _ in range(count)]
         seconds = [statistics.median(call[i][1] for call in stages) / 1e9 for i in range(len(stages[0]))]
         total = sum(seconds) or 1.0

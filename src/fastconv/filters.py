@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import ndimage
-from ._arrays import array_of
+from ._results import as_array
 
 __all__ = ["NAMES", "box", "filter_image", "gaussian", "kernel", "to_pixels"]
 
@@ -173,13 +173,13 @@ def filter_image(image: ArrayLike, kernel: str | ArrayLike) -> NDArray[np.floati
     >>> filters.filter_image(step, "sobel")[0]
     array([ 0.,  0., 40., 40.,  0.,  0.])
     """
-    pixels = array_of(image)
+    pixels = as_array(image, "image")
     if pixels.ndim not in (2, 3) or pixels.size == 0:
         raise ValueError(f"image has shape {pixels.shape}, expected (rows, columns[, colours])")
     if pixels.dtype.kind not in "buif":
         raise TypeError(f"image has dtype {pixels.dtype}, expected real numbers")
     dtype = np.float32 if pixels.dtype == np.float32 else np.float64
-    stack = np.asarray(_named(kernel) if isinstance(kernel, str) else kernel, dtype=dtype)
+    stack = (_named(kernel) if isinstance(kernel, str) else as_array(kernel, "kernel")).astype(dtype)
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise ValueError(f"kernel has shape {stack.shape}, expected ([kernels, ]rows, columns)")
     stack = stack.reshape(-1, *stack.shape[-2:])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _fastconv, _integers, conv
-from ._arrays import array_of
+from ._results import as_array
 from ._typing import Axes, Layout, Padding, Shape
 
 __all__ = ["Conv", "conv_integer", "dequantize", "qlinear_conv", "quantize"]
@@ -372,7 +372,9 @@ def quantize(x: ArrayLike, scale: ArrayLike, zero_point: int = 0, dtype: DTypeLi
     by = np.asarray(scale, np.float32)
     if not np.all(np.isfinite(by) & (by > 0)):
         raise ValueError(f"scale={scale!r}: expected positive finite numbers")
-    scaled = np.nan_to_num(np.asarray(x, np.float32) / by, posinf=np.inf, neginf=-np.inf)
+    scaled = np.nan_to_num(
+        as_array(x, "x").astype(np.float32, copy=False) / by, posinf=np.inf, neginf=-np.inf
+    )
     clipped: NDArray[np.float32] = np.clip(np.rint(scaled), limits.min - zero, limits.max - zero)
     return (clipped + np.float32(zero)).astype(to)
 
@@ -401,7 +403,7 @@ def dequantize(x: ArrayLike, scale: ArrayLike, zero_point: int = 0) -> NDArray[n
     >>> dequantize(np.array([8, 10], np.uint8), 0.5, 10)
     array([-1.,  0.], dtype=float32)
     """
-    integers = np.asarray(x)
+    integers = as_array(x, "x")
     if integers.dtype.kind not in "iu":
         raise TypeError(f"x: dtype {integers.dtype}, expected integers")
     shifted = integers.astype(np.int64) - operator.index(zero_point)
@@ -410,7 +412,7 @@ def dequantize(x: ArrayLike, scale: ArrayLike, zero_point: int = 0) -> NDArray[n
 
 
 def _bytes(value: ArrayLike, name: str) -> Bytes:
-    array = array_of(value)
+    array = as_array(value, name)
     if array.dtype not in _BYTES:
         raise TypeError(f"{name}: dtype {array.dtype}, expected int8 or uint8")
     return np.ascontiguousarray(array).reshape(array.shape)
@@ -440,7 +442,7 @@ def _zero_point(value: object, name: str, dtype: np.dtype[Any]) -> int:
 
 
 def _zero_points(value: ArrayLike, name: str, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
-    zeros = np.asarray(value)
+    zeros = as_array(value, name)
     if zeros.dtype.kind not in "iu":
         raise TypeError(f"{name}={value!r}: expected integers")
     if zeros.shape not in ((), (channels,)):
@@ -454,7 +456,7 @@ def _zero_points(value: ArrayLike, name: str, dtype: np.dtype[Any], channels: in
 def _bias(value: ArrayLike | None, channels: int) -> NDArray[np.int32] | None:
     if value is None:
         return None
-    bias = np.asarray(value)
+    bias = as_array(value, "bias")
     if bias.dtype != np.int32:
         raise TypeError(f"bias: dtype {bias.dtype}, expected int32")
     if bias.shape != (channels,):

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _fastconv
-from ._arrays import Array, add_by_parts, array_of, axes_of, plain
+from ._arrays import Array, add_by_parts, axes_of, plain
+from ._results import as_array
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
 
@@ -275,7 +276,7 @@ def oaconvolve(
 
 
 def _two(in1: ArrayLike, in2: ArrayLike) -> tuple[Array, Array]:
-    x, w = array_of(in1), array_of(in2)
+    x, w = as_array(in1, "in1"), as_array(in2, "in2")
     for name, array in (("in1", x), ("in2", w)):
         size = array.dtype.itemsize // (1 + (array.dtype.kind == "c"))
         if array.dtype.kind not in "iufc" or size > 8 or (array.dtype.kind == "f" and size < 4):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._results import as_array
 from .._typing import FloatArray
 from ..conv import conv1d
 from .conv import conv1d_weight
@@ -56,7 +57,7 @@ def linear_input(weight: ArrayLike, grad_output: ArrayLike) -> FloatArray:
     >>> fastconv.grad.linear_input(weight, np.array([1.0, 2.0]))
     array([3., 2., 1.])
     """
-    w, dy = np.asarray(weight), np.asarray(grad_output)
+    w, dy = as_array(weight, "weight"), as_array(grad_output, "grad_output")
     if w.ndim != 2:
         raise ValueError(f"weight: shape {w.shape}, expected 2 axes, (out_features, in_features)")
     if dy.shape[-1:] != w.shape[:1]:
@@ -105,7 +106,7 @@ def linear_weight(input: ArrayLike, grad_output: ArrayLike) -> FloatArray:
     >>> fastconv.grad.linear_weight(x, dy)
     array([[31., 42.]])
     """
-    x, dy = np.asarray(input), np.asarray(grad_output)
+    x, dy = as_array(input, "input"), as_array(grad_output, "grad_output")
     if x.ndim == 0 or dy.ndim == 0 or x.shape[:-1] != dy.shape[:-1]:
         raise ValueError(
             f"grad_output: shape {dy.shape}, expected the leading axes of input, whose shape is {x.shape}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _fastconv
+from .._results import as_array
 from .._typing import FloatArray
 from ..loss import Reduction, check_reduction
 
@@ -57,6 +57,6 @@ def cross_entropy(
            [ 0.25, -0.25]])
     """
     check_reduction(reduction)
-    targets = np.asarray(target)
+    targets = as_array(target, "target")
     scale = 1 / max(targets.size, 1) if reduction == "mean" else 1.0
     return _fastconv.cross_entropy(logits, targets, axis, True, scale, out)

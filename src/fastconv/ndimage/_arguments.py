@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._arrays import Array, array_of, axes_of
+from .._arrays import Array, axes_of
+from .._results import as_array
 
 __all__ = [
     "Array",
@@ -49,7 +50,7 @@ def boundary(mode: object) -> int:
 
 def input_array(value: ArrayLike, name: str = "input") -> Array:
     """Return the array of an argument if filters know its type."""
-    array = array_of(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "biufc" or array.dtype.itemsize // (1 + (array.dtype.kind == "c")) > 8:
         raise TypeError(
             f"{name} has dtype {array.dtype}, expected booleans, integers, float32, float64 or complex"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._results import as_array
 from ._arguments import Array, Mode, Output, axes_of, boundary, each, input_array, output_array, window
 from ._correlate import filter_axes, filter_footprint
 
@@ -357,7 +358,7 @@ def _rank(
         raise ValueError(f"size is {size} and footprint is given, expected one of them")
     x = _input(input, op)
     along = axes_of(axes, x.ndim)
-    shape = np.asarray(footprint, dtype=bool)
+    shape = as_array(footprint, "footprint").astype(bool)
     if shape.ndim != len(along):
         raise ValueError(f"footprint has shape {shape.shape}, expected {len(along)} axes")
     if not shape.any():

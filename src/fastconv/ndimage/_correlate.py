@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _fastconv
 from .._arrays import add_by_parts, plain
+from .._results import as_array
 from ._arguments import (
     Array,
     Mode,
@@ -232,7 +233,7 @@ def convolve1d(
 
 
 def _line(weights: ArrayLike) -> Array:
-    line = np.asarray(weights)
+    line = as_array(weights, "weights")
     if line.ndim != 1 or line.size == 0:
         raise ValueError(f"weights has shape {line.shape}, expected one axis that is not empty")
     return line
@@ -251,7 +252,7 @@ def _correlate(
 ) -> Array:
     x = input_array(input)
     along = axes_of(axes, x.ndim)
-    kernel = np.asarray(weights)
+    kernel = as_array(weights, "weights")
     if kernel.dtype.kind not in "biufc":
         raise TypeError(f"weights has dtype {kernel.dtype}, expected numbers")
     if kernel.ndim != len(along) or kernel.size == 0:
