@@ -12,6 +12,7 @@ from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .linear import linear
 from .loss import cross_entropy
 from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from .one_dimensional import convolve, correlate
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -72,6 +73,8 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "convolve",
+    "correlate",
     "cross_entropy",
     "explain",
     "fold",
