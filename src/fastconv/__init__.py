@@ -27,6 +27,7 @@ from .pool import (
     max_pool2d,
     max_pool3d,
 )
+from .routing import FunctionCounts, Routed, install, installed, routed, uninstall
 from .runtime import (
     algorithms,
     explain,
@@ -50,9 +51,11 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Explanation",
+    "FunctionCounts",
     "Problem",
     "Profile",
     "ReceptiveField",
+    "Routed",
     "Stage",
     "Tuning",
     "__version__",
@@ -81,6 +84,8 @@ __all__ = [
     "forget_tuning",
     "get_num_threads",
     "grad",
+    "install",
+    "installed",
     "instruction_set",
     "instruction_sets",
     "leaky_relu",
@@ -104,6 +109,7 @@ __all__ = [
     "quantized",
     "receptive_field",
     "relu",
+    "routed",
     "set_instruction_set",
     "set_num_threads",
     "show_config",
@@ -115,4 +121,5 @@ __all__ = [
     "tanh",
     "threads",
     "unfold",
+    "uninstall",
 ]

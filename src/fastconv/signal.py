@@ -391,6 +391,8 @@ def _two_axes(
         w = np.conj(np.flip(w))
     if mode == "valid":  # nothing outside is seen, and either array may be the longer one
         return _direct(x, w, mode)
+    if np.iscomplexobj(fillvalue):  # what lies outside belongs to the first array
+        x = x.astype(np.result_type(x, np.complex64))
     # Of the two middles of an even kernel, SciPy's correlate2d takes the other one.
     begin = [k // 2 for k in w.shape] if correlation and mode == "same" else None
     return _direct(x, w, mode, [_BOUNDARIES[boundary]] * 2, complex(fillvalue), begin)
