@@ -15,11 +15,12 @@ NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
     "fastconv.threadpools": ("threadpoolctl",),
-}  # the parts that are an extra of the package
+    "fastconv.routing": ("scipy",),
+}  # the parts that are an extra of the package, or are for another library
 
 
 def missing(name: str) -> list[str]:
-    """Libraries of the extra that a module belongs to and that are not installed."""
+    """Libraries that a module needs beside NumPy and that are not installed."""
     return [
         lib for part, libs in NEEDS.items() if name.startswith(part) for lib in libs if find_spec(lib) is None
     ]
@@ -44,7 +45,9 @@ WITH_EXAMPLES = [
     "loss",
     "lp_pool",
     "nn",
+    "one_dimensional",
     "pool",
+    "routing",
     "runtime",
     "shapes",
     "tf_nn",

@@ -452,3 +452,13 @@ def test_threads_are_the_process_s() -> None:
     with fastconv.threads(3):
         signal.convolve(normal((400, 400), np.float32), normal((5, 5), np.float32), method="direct")
         assert fastconv.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("name", ["convolve2d", "correlate2d"])
+def test_complex_constant_around_real_numbers(name: str) -> None:
+    """What lies outside may be complex where in1 is not."""
+    x, w = normal((5, 6), np.float64), normal((3, 4), np.float64, 1) + 1j
+    around = np.pad(x.astype(complex), ((2, 2), (3, 3)), constant_values=2 + 3j)
+    expected = getattr(signal, name)(around, w, mode="valid")
+    actual = getattr(signal, name)(x, w, mode="full", fillvalue=2 + 3j)
+    np.testing.assert_allclose(actual, expected, atol=1e-13)

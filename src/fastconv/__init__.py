@@ -13,6 +13,7 @@ from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .linear import linear
 from .loss import cross_entropy
 from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from .one_dimensional import convolve, correlate
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -27,6 +28,7 @@ from .pool import (
     max_pool2d,
     max_pool3d,
 )
+from .routing import FunctionCounts, Routed, install, installed, routed, uninstall
 from .runtime import (
     algorithms,
     explain,
@@ -50,9 +52,11 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Explanation",
+    "FunctionCounts",
     "Problem",
     "Profile",
     "ReceptiveField",
+    "Routed",
     "Stage",
     "Tuning",
     "__version__",
@@ -73,6 +77,8 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "convolve",
+    "correlate",
     "cross_entropy",
     "explain",
     "fold",
@@ -81,6 +87,8 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "grad",
+    "install",
+    "installed",
     "instruction_set",
     "instruction_sets",
     "leaky_relu",
@@ -104,6 +112,7 @@ __all__ = [
     "quantized",
     "receptive_field",
     "relu",
+    "routed",
     "set_instruction_set",
     "set_num_threads",
     "show_config",
@@ -116,4 +125,5 @@ __all__ = [
     "tf_nn",
     "threads",
     "unfold",
+    "uninstall",
 ]

@@ -316,11 +316,22 @@ def _direct(
     first: Sequence[int] | None = None,
 ) -> Array:
     """Convolve by sums."""
-    dtype = np.result_type(x, w)
     if x.size == 0 or w.size == 0:
-        return np.array([], dtype)
+        return np.array([], np.result_type(x, w))
     begin, extents = _extents(x.shape, w.shape, mode)
-    begin = list(first or begin)
+    return part_by_sums(x, w, first or begin, extents, boundaries, outside)
+
+
+def part_by_sums(
+    x: Array,
+    w: Array,
+    begin: Sequence[int],
+    extents: Sequence[int],
+    boundaries: Sequence[int] | None = None,
+    outside: complex = 0,
+) -> Array:
+    """Return the part of the full convolution that begins there and has those extents."""
+    dtype = np.result_type(x, w)
     if boundaries is None:  # zeros outside: the shorter array may be the kernel
         boundaries = [0] * x.ndim
         if x.ndim == 0:
@@ -381,6 +392,8 @@ def _two_axes(
         w = np.conj(np.flip(w))
     if mode == "valid":  # nothing outside is seen, and either array may be the longer one
         return _direct(x, w, mode)
+    if np.iscomplexobj(fillvalue):  # what lies outside belongs to the first array
+        x = x.astype(np.result_type(x, np.complex64))
     # Of the two middles of an even kernel, SciPy's correlate2d takes the other one.
     begin = [k // 2 for k in w.shape] if correlation and mode == "same" else None
     return _direct(x, w, mode, [_BOUNDARIES[boundary]] * 2, complex(fillvalue), begin)
