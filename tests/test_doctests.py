@@ -14,6 +14,7 @@ import fastconv
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
+    "fastconv.onnx": ("onnx",),
 }  # the parts that are an extra of the package
 
 
@@ -43,6 +44,9 @@ WITH_EXAMPLES = [
     "loss",
     "lp_pool",
     "nn",
+    "onnx.backend",
+    "onnx.errors",
+    "onnx.session",
     "pool",
     "runtime",
     "shapes",
