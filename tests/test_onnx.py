@@ -313,7 +313,7 @@ OWN = {
 }  # fmt: skip
 
 # A layer errs by some 30 units of roundoff in Winograd's algorithms, by less in the others, relative to its
-# largest sums. The errors of up to 125 layers are independent, so that their squares add up; both programs err.
+# largest sums. The errors of up to 125 layers are independent: their squares add up. Both programs err.
 NETWORK_TOLERANCE = 2 * 125**0.5 * 30 * 2.0**-24
 
 
