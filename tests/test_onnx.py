@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,20 @@ def test_activations_become_part_of_the_convolution(activation: str) -> None:
     check(model, left, x=normal(2, 4, 8, 8))
 
 
+@pytest.mark.parametrize("product", ["Mul (z, s)", "Mul (s, z)"])
+def test_a_sigmoid_that_gates_is_silu(product: str) -> None:
+    graph = """n (float[N, 4, 8, 8] x) => (float[N, 6, h, w] y{result}) {{
+        z = Conv (x, w, b)
+        s = Sigmoid (z)
+        y = {product}
+    }}"""
+    weights = {"w": normal(6, 4, 3, 3), "b": normal(6)}
+    model = text(graph.format(product=product, result=""), **weights)
+    assert check(model, ["Conv"], x=normal(2, 4, 8, 8)).steps[0].node.activation == "silu"
+    both = text(graph.format(product=product, result=", float[N, 6, h, w] s"), **weights)
+    check(both, ["Conv", "Sigmoid", "Mul"], x=normal(2, 4, 8, 8))
+
+
 def test_activations_become_part_of_gemm() -> None:
     model = text(
         """n (float[N, 7] x) => (float[N, 5] y) {
@@ -292,6 +307,30 @@ def test_every_attribute(rank: int, operator: str, dtype: type) -> None:
     expected = np.concatenate(halves, axis=1)
     np.testing.assert_allclose(found, expected, rtol=np.finfo(dtype).eps + 64 * unit, atol=512 * unit)
     assert not session.summary()["onnx.reference"]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("rule", ["asymmetric", "align_corners", "half_pixel", "pytorch_half_pixel"])
+@pytest.mark.parametrize("scales", [(2, 3), (1.3, 0.7), (0.5, 1)])
+def test_resize(mode: str, rule: str, scales: tuple[float, float]) -> None:
+    """By NumPy: the reference's own takes a Python call for each pixel."""
+    model = text(
+        f"""n (float[1, 2, 6, 7] x) => (float[1, 2, h, w] y) {{
+            y = Resize <mode = "{mode}", coordinate_transformation_mode = "{rule}"> (x, , scales)
+        }}""",
+        scales=np.array([1, 1, *scales], np.float32),
+    )
+    session = check(model, ["Resize"], x=normal(1, 2, 6, 7))
+    assert not session.summary()["onnx.reference"]
+
+
+def test_erf() -> None:
+    """Within a unit in the last place of what the C library says."""
+    model = text("n (float[N] x) => (float[N] y) { y = Erf (x) }")
+    x = np.concatenate([normal(10_000), np.logspace(-38, 38, 999, dtype=np.float32)])
+    x = np.concatenate([x, -x, np.array([0, np.inf, -np.inf, np.nan], np.float32)])
+    y = fastconv.onnx.load(model).run({"x": x})["y"]
+    np.testing.assert_allclose(y, [math.erf(float(value)) for value in x], rtol=2.0**-23, atol=0)
 
 
 def test_a_type_that_fastconv_has_not_is_left_to_the_reference() -> None:

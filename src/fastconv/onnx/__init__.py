@@ -8,7 +8,7 @@ Examples
 """
 
 # The files of operators enter their functions into the table.
-from fastconv.onnx import convolution, elementwise, linear, normalization, pooling, shape
+from fastconv.onnx import convolution, elementwise, linear, normalization, pooling, resize, shape
 from fastconv.onnx.backend import Backend, BackendRep
 from fastconv.onnx.errors import ModelError
 from fastconv.onnx.graph import Tensor
@@ -16,4 +16,4 @@ from fastconv.onnx.session import Session, Step, load
 
 __all__ = ["Backend", "BackendRep", "ModelError", "Session", "Step", "Tensor", "load"]
 
-del convolution, elementwise, linear, normalization, pooling, shape
+del convolution, elementwise, linear, normalization, pooling, resize, shape

@@ -113,8 +113,8 @@ def read(source: Source) -> Graph:
     """Read and check a model, and infer shapes."""
     model, label = _parse(source)
     try:
-        return _graph(_inlined(model, label))
-    except ModelError as error:
+        return _graph(_inlined(model))
+    except (ModelError, UnicodeDecodeError) as error:  # the latter where a name is no text
         raise ModelError(f"{label}: {error}") from error
 
 
@@ -135,14 +135,14 @@ def _parse(source: Source) -> tuple[onnx.ModelProto, str]:
         raise ModelError(f"{label}: not an ONNX model: {error}") from error
 
 
-def _inlined(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace calls of the model's own functions by their bodies."""
     if not model.functions:
         return model
     try:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:
-        raise ModelError(f"{label}: its functions cannot be inlined: {error}") from error
+        raise ModelError(f"its functions cannot be inlined: {error}") from error
 
 
 def _graph(model: onnx.ModelProto) -> Graph:

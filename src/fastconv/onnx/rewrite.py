@@ -220,6 +220,12 @@ def fuse_activations(graph: Graph) -> None:
     for node in graph.nodes:
         if not (_is_prepared_conv(node) or _is_prepared_gemm(node)):
             continue
+        gated = _gate(graph, node, consumers)
+        if gated is not None:
+            node.activation = "silu"
+            node.outputs = gated[1].outputs
+            gone.update(map(id, gated))
+            continue
         after = _follower(graph, node, consumers)
         activation = None if after is None or after.inputs[0] != node.outputs[0] else _activation(after)
         if after is not None and activation is not None:
@@ -227,6 +233,26 @@ def fuse_activations(graph: Graph) -> None:
             node.outputs = after.outputs
             gone.add(id(after))
     graph.nodes = [node for node in graph.nodes if id(node) not in gone]
+
+
+def _gate(graph: Graph, node: Node, consumers: dict[str, list[Node]]) -> tuple[Node, Node] | None:
+    """Return the Sigmoid of a node's output and the Mul of both: together they are silu."""
+    output = node.outputs[0]
+    results = {tensor.name for tensor in graph.outputs}
+    readers = consumers.get(output, [])
+    if len(readers) != 2 or output in results:
+        return None
+    for sigmoid, product in (readers, readers[::-1]):
+        if sigmoid.op != "Sigmoid" or product.op != "Mul" or sigmoid.domain or product.domain:
+            continue
+        gate = sigmoid.outputs[0]
+        if (
+            consumers.get(gate, []) == [product]
+            and gate not in results
+            and {*product.inputs} == {output, gate}
+        ):
+            return sigmoid, product
+    return None
 
 
 def _is_prepared_gemm(node: Node) -> bool:
