@@ -177,6 +177,23 @@ def _check_operator(proto: onnx.NodeProto, opsets: dict[str, int]) -> None:
     except onnx.defs.SchemaError as error:
         known = f"opset {opsets[domain]}" + (f" of {domain}" if domain else "")
         raise ModelError(f"{label}: {known} has no operator {proto.op_type}") from error
+    _check_windows(proto, label)
+
+
+_LEAST = {"strides": 1, "dilations": 1, "kernel_shape": 1, "group": 1, "pads": 0, "output_padding": 0}
+
+
+def _check_windows(proto: onnx.NodeProto, label: str) -> None:
+    """Refuse windows of no extent and the like, by which ONNX's inference of some versions divides."""
+    if "Conv" not in proto.op_type and "Pool" not in proto.op_type:
+        return
+    for item in proto.attribute:
+        values = [item.i] if item.name == "group" else list(item.ints)
+        if item.name in _LEAST and values and min(values) < _LEAST[item.name]:
+            shown = values[0] if item.name == "group" else values
+            raise ModelError(
+                f"{label} ({proto.op_type}): {item.name}={shown}: expected at least {_LEAST[item.name]}"
+            )
 
 
 def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
