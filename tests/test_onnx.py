@@ -70,7 +70,6 @@ BATCH = {
     "mean": normal(6),
     "variance": RANDOM.uniform(0.5, 2, 6).astype(np.float32),
 }
-BATCH_TYPES = ", ".join(f"float[6] {name}" for name in BATCH)
 
 
 @pytest.mark.parametrize("bias", ["", ", b"])
@@ -105,18 +104,27 @@ def test_factors_and_summands_of_channels_become_part_of_the_convolution() -> No
     check(model, ["Conv"], x=normal(2, 4, 8))
 
 
-def test_factors_after_a_lone_batch_normalization_become_part_of_it() -> None:
+def test_a_lone_batch_normalization_becomes_a_convolution_and_takes_what_follows() -> None:
     model = text(
         """n (float[N, 6, 5, 5] x) => (float[N, 6, 5, 5] y) {
             n = BatchNormalization (x, scale, offset, mean, variance)
             a = Mul (n, f)
-            y = Add (a, s)
+            b = Add (a, s)
+            y = Relu (b)
         }""",
         f=normal(6, 1, 1),
         s=normal(1),
         **BATCH,
     )
-    check(model, ["BatchNormalization"], x=normal(2, 6, 5, 5))
+    check(model, ["Conv"], x=normal(2, 6, 5, 5))
+
+
+def test_batch_normalization_of_vectors_stays() -> None:
+    model = text(
+        "n (float[N, 6] x) => (float[N, 6] y) { y = BatchNormalization (x, scale, offset, mean, variance) }",
+        **BATCH,
+    )
+    check(model, ["BatchNormalization"], x=normal(2, 6))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,7 @@ def test_a_convolution_with_two_readers_stays(other: str) -> None:
         w=normal(6, 4, 3),
         **BATCH,
     )
-    left = ["Conv", other.split()[2], "BatchNormalization"]
+    left = ["Conv", other.split()[2], "Conv"]  # the normalization by itself
     check(model, left, x=normal(2, 4, 8))
 
 
@@ -347,7 +355,7 @@ def test_a_type_that_fastconv_has_not_is_left_to_the_reference() -> None:
 
 # What the nodes of these networks are once BatchNormalization and activations are part of convolutions.
 OWN = {
-    "Conv", "BatchNormalization", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "Reshape",
+    "Conv", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "Reshape",
     "Concat", "Sum", "Transpose", "LRN", "Softmax",
 }  # fmt: skip
 

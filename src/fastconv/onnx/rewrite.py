@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+import onnx
+import onnx.helper
 from numpy.typing import NDArray
 
 import fastconv
@@ -15,6 +17,7 @@ from fastconv.onnx.table import TABLE
 
 __all__ = [
     "activate",
+    "convolve_normalizations",
     "drop_identities",
     "fold_constants",
     "fold_scales",
@@ -32,6 +35,7 @@ def rewrite(graph: Graph) -> Graph:
     fold_constants(graph)
     drop_identities(graph)
     fold_scales(graph)
+    convolve_normalizations(graph)
     fuse_activations(graph)
     return graph
 
@@ -211,6 +215,37 @@ def _scale_normalization(graph: Graph, node: Node, factor: Array, summand: Array
     scaled = graph.add_constant(f"{scale} scaled", (values[0] * factor).astype(values[0].dtype))
     moved = graph.add_constant(f"{bias} scaled", (values[1] * factor + summand).astype(values[1].dtype))
     node.inputs = [x, scaled, moved, *statistics]
+
+
+def convolve_normalizations(graph: Graph) -> None:
+    """Let a BatchNormalization that is left be a depthwise convolution of single pixels.
+
+    That reads and writes each value once, and applies the activation after it.
+    """
+    for node in graph.nodes:
+        scale = _normalization(node)
+        rank = _rank(graph, node)
+        dtype = _dtype(graph, node)
+        if scale is None or rank not in (3, 4, 5) or dtype not in (np.float32, np.float64):
+            continue
+        channels = scale[0].shape[0]
+        weight = scale[0].reshape((channels, 1) + (1,) * (rank - 2)).astype(dtype)
+        inputs = [
+            node.inputs[0],
+            graph.add_constant(f"{node.inputs[1]} weight", weight),
+            graph.add_constant(f"{node.inputs[2]} bias", scale[1].astype(dtype)),
+        ]
+        node.op, node.attributes = "Conv", {"group": channels}
+        node.inputs, node.outputs = inputs, node.outputs[:1]
+        node.proto = onnx.helper.make_node("Conv", inputs, node.outputs, name=node.proto.name, group=channels)
+
+
+def _dtype(graph: Graph, node: Node) -> np.dtype[Any] | None:
+    """Return the type of a node's output, None if the model does not tell."""
+    kind = graph.types.get(node.outputs[0])
+    if kind is None or not kind.HasField("tensor_type") or not kind.tensor_type.elem_type:
+        return None
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type))
 
 
 def fuse_activations(graph: Graph) -> None:
