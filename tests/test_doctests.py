@@ -14,6 +14,7 @@ import fastconv
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
+    "fastconv.onnx": ("onnx",),
     "fastconv.threadpools": ("threadpoolctl",),
     "fastconv.routing": ("scipy",),
 }  # the parts that are an extra of the package, or are for another library
@@ -46,6 +47,9 @@ WITH_EXAMPLES = [
     "lp_pool",
     "nn",
     "one_dimensional",
+    "onnx.backend",
+    "onnx.errors",
+    "onnx.session",
     "pool",
     "routing",
     "runtime",

@@ -12,6 +12,7 @@ from fastconv import _fastconv
 from fastconv.bench.machine import measure_peak
 from fastconv.cli.bench import bench
 from fastconv.cli.filter import filter_photo
+from fastconv.cli.run import run_network
 
 
 class OneLineErrors(click.Group):
@@ -36,6 +37,7 @@ def app() -> None:
 
 app.add_command(bench)
 app.add_command(filter_photo)
+app.add_command(run_network)
 
 
 @app.command()

@@ -1,0 +1,280 @@
+"""A model that is ready to run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastconv.onnx import rewrite
+from fastconv.onnx.errors import ModelError, UnsupportedError
+from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
+from fastconv.onnx.reference import by_reference
+from fastconv.onnx.table import TABLE, Function
+
+__all__ = ["Session", "Step", "load"]
+
+
+class Step:
+    """One node, bound to a function and to the places of its values.
+
+    Parameters
+    ----------
+    node : Node
+        What is computed.
+    graph : Graph
+        Where it belongs.
+    places : mapping of str to int
+        Where each value of the graph is kept.
+    """
+
+    __slots__ = ("_function", "_graph", "_reference", "activation", "dies", "inputs", "node", "outputs")
+
+    def __init__(self, node: Node, graph: Graph, places: Mapping[str, int]) -> None:
+        self.node = node
+        self._graph = graph
+        self._function, self._reference = bind(node, graph)
+        self.inputs = [places[name] for name in [*node.inputs, *node.captured]]
+        self.outputs = [places[name] for name in node.outputs]
+        self.dies: list[int] = []  # places that nobody reads after this step
+
+    @property
+    def by_reference(self) -> bool:
+        """Say whether `onnx.reference` computes this node."""
+        return self._reference
+
+    def __call__(self, values: list[Any]) -> None:
+        """Compute, from values and into them."""
+        inputs = [values[place] for place in self.inputs]
+        try:
+            try:
+                found = self._function(*inputs)
+            except UnsupportedError:
+                self._function, self._reference = _reference(self.node, self._graph), True
+                found = self._function(*inputs)
+        except ModelError as error:
+            raise ModelError(f"{self.node}: {error}") from error
+        except Exception as error:  # whatever NumPy or the reference says of values that do not fit
+            raise ModelError(f"{self.node}: {str(error) or type(error).__name__}") from error
+        several = found if isinstance(found, tuple) else (found,)
+        for place, value in zip(self.outputs, several, strict=False):
+            values[place] = np.asarray(value) if isinstance(value, np.generic) else value
+        for place in self.dies:
+            values[place] = None
+
+
+def bind(node: Node, graph: Graph) -> tuple[Function, bool]:
+    """Return what computes a node, and whether that is `onnx.reference`."""
+    builder = TABLE.get(node.op) if node.domain == "" else None
+    if builder is not None:
+        try:
+            return builder(node), False
+        except UnsupportedError:
+            pass
+        except ModelError as error:
+            raise ModelError(f"{node}: {error}") from error
+        except (TypeError, ValueError) as error:  # what fastconv says of attributes and weights
+            raise ModelError(f"{node}: {error}") from error
+    return _reference(node, graph), True
+
+
+def _reference(node: Node, graph: Graph) -> Function:
+    function, activation = by_reference(node, graph), node.activation
+    if activation is None:
+        return function
+    return lambda *values: rewrite.activate(function(*values)[0], activation)
+
+
+class Session:
+    """A model that is ready to run: made by `load`.
+
+    Nodes are bound to functions once and weights packed once. A session does not change once made: it may
+    be run from many threads at once.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of Tensor
+        Names, shapes and dtypes. Inputs for which the model has a value (an initializer) are constants here,
+        and none of these.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.inputs: tuple[Tensor, ...] = tuple(graph.inputs)
+        self.outputs: tuple[Tensor, ...] = tuple(graph.outputs)
+        graph = rewrite.rewrite(graph)
+        names = ["", *graph.constants, *(tensor.name for tensor in graph.inputs)]
+        names += [name for node in graph.nodes for name in node.outputs]
+        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        for node in graph.nodes:
+            for name in [*node.inputs, *node.captured]:
+                if name not in places:
+                    raise ModelError(f"{node}: nothing computes its input {name!r}")
+        for tensor in graph.outputs:
+            if tensor.name not in places:
+                raise ModelError(f"output {tensor.name!r}: nothing computes it")
+        self._steps = [Step(node, graph, places) for node in graph.nodes]
+        self._places = places
+        self._constants: list[Any] = [None] * len(places)
+        read = {name for node in graph.nodes for name in [*node.inputs, *node.captured]}
+        read.update(tensor.name for tensor in graph.outputs)
+        for name in read & graph.constants.keys():
+            self._constants[places[name]] = graph.constants[name]
+        self._free_early({*graph.constants, *(tensor.name for tensor in graph.outputs), ""})
+
+    def _free_early(self, kept: set[str]) -> None:
+        """Tell each step which values die with it."""
+        last: dict[int, Step] = {}
+        for step in self._steps:
+            for place in [*step.inputs, *step.outputs]:
+                last[place] = step
+        stay = {self._places[name] for name in kept if name in self._places}
+        for place, step in last.items():
+            if place not in stay or place == self._places[""]:
+                step.dies.append(place)
+
+    def run(
+        self, inputs: Mapping[str, ArrayLike], observe: Callable[[Step, float], None] | None = None
+    ) -> dict[str, Any]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        inputs : mapping of str to array_like
+            A value for each of `inputs`, of its dtype and shape. Sequences are lists of arrays.
+        observe : callable, optional
+            Called after each step with it and the seconds that it took.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The outputs by their names, in the model's order. They share no memory with the inputs.
+
+        Raises
+        ------
+        ModelError, TypeError
+            An input that is missing, unknown, or of another type or shape; a node whose inputs do not fit.
+        """
+        values = self._constants.copy()
+        for name in inputs:
+            if name not in {tensor.name for tensor in self.inputs}:
+                known = ", ".join(repr(tensor.name) for tensor in self.inputs) or "none"
+                raise ModelError(f"input {name!r}: unknown, expected {known}")
+        given = []
+        for tensor in self.inputs:
+            if tensor.name not in inputs:
+                raise ModelError(f"input {tensor.name!r}: missing")
+            given.append(_check(inputs[tensor.name], tensor))
+            values[self._places[tensor.name]] = given[-1]
+        with np.errstate(all="ignore"):
+            for step in self._steps:
+                begin = time.perf_counter()
+                step(values)
+                if observe is not None:
+                    observe(step, time.perf_counter() - begin)
+        found = {tensor.name: values[self._places[tensor.name]] for tensor in self.outputs}
+        return {name: _own(value, given) for name, value in found.items()}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done, in order."""
+        return tuple(self._steps)
+
+    def summary(self) -> dict[str, Counter[str]]:
+        """Count the nodes that are left by who computes them.
+
+        Returns
+        -------
+        dict of str to Counter
+            Under ``"fastconv"`` and ``"onnx.reference"``, how many nodes of which operator. A node with a
+            type that fastconv does not know changes sides in its first run.
+        """
+        counts: dict[str, Counter[str]] = {"fastconv": Counter(), "onnx.reference": Counter()}
+        for step in self._steps:
+            counts["onnx.reference" if step.by_reference else "fastconv"][step.node.op] += 1
+        return counts
+
+    def __repr__(self) -> str:
+        ends = [
+            ", ".join(f"{t.name}: {t.dtype} {t.shape}" for t in side) for side in (self.inputs, self.outputs)
+        ]
+        return f"Session({ends[0]} -> {ends[1]}, {len(self._steps)} steps)"
+
+
+def _check(value: Any, tensor: Tensor) -> Any:
+    if tensor.dtype is None:
+        return value
+    array = np.asarray(value)
+    if array.dtype != tensor.dtype and not (tensor.dtype.kind == "O" and array.dtype.kind in "OSTU"):
+        raise TypeError(f"input {tensor.name!r}: dtype {array.dtype}, expected {tensor.dtype}")
+    if tensor.shape is not None:
+        fits = array.ndim == len(tensor.shape) and all(
+            not isinstance(wanted, int) or wanted == extent
+            for wanted, extent in zip(tensor.shape, array.shape, strict=True)
+        )
+        if not fits:
+            raise ModelError(f"input {tensor.name!r}: shape {array.shape}, expected {tensor.shape}")
+    return array
+
+
+def _own(value: Any, given: list[Any]) -> Any:
+    """Copy a result through which an input or a constant could be written."""
+    if not isinstance(value, np.ndarray):
+        return value
+    shared = not value.flags.writeable or any(
+        np.may_share_memory(value, other) for other in given if isinstance(other, np.ndarray)
+    )
+    result: NDArray[Any] = value.copy() if shared else np.ascontiguousarray(value).reshape(value.shape)
+    return result
+
+
+def load(model: Source) -> Session:
+    """Read a model and make it ready to run.
+
+    The model is checked and the shapes of its values are inferred. Then constants are folded, batch
+    normalizations and activations become part of the convolutions before them, and every node is bound to a
+    function: to one of fastconv or NumPy if there is one, else to that of ``onnx.reference``, so that any
+    standard operator works.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+        A ``.onnx`` file, its content, or a model in memory.
+
+    Returns
+    -------
+    Session
+        To be run as often as wanted.
+
+    Raises
+    ------
+    ModelError
+        A file that is no model, or a model that is not valid; an operator that is unknown; a value larger
+        than the machine's memory. The message names the node.
+    OSError
+        A file that cannot be opened.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnx.parser
+    >>> import fastconv.onnx
+    >>> model = onnx.parser.parse_model('''
+    ...     <ir_version: 10, opset_import: ["": 22]>
+    ...     edges (float[n, 1, h, w] x) => (float[n, 1, h, k] y)
+    ...     <float[1, 1, 1, 2] weight = {-1, 1}> {
+    ...         z = Conv(x, weight)
+    ...         y = Relu(z)
+    ...     }''')
+    >>> session = fastconv.onnx.load(model)
+    >>> session.inputs
+    (Tensor(name='x', shape=('n', 1, 'h', 'w'), dtype=dtype('float32')),)
+    >>> session.run({"x": np.array([[[[1, 3, 2, 2]]]], np.float32)})
+    {'y': array([[[[2., 0., 0.]]]], dtype=float32)}
+    >>> session.summary()
+    {'fastconv': Counter({'Conv': 1}), 'onnx.reference': Counter()}
+    """
+    return Session(read(model))
