@@ -14,6 +14,7 @@ import fastconv
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
     "fastconv.bench": ("rich",),
+    "fastconv.torch": ("torch",),
 }  # the parts that are an extra of the package
 
 
@@ -46,6 +47,10 @@ WITH_EXAMPLES = [
     "pool",
     "runtime",
     "shapes",
+    "torch",
+    "torch._convert",
+    "torch._functions",
+    "torch._modules",
     "tuning",
     "unpool",
 ]

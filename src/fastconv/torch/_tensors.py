@@ -1,0 +1,154 @@
+"""What a tensor is to the kernels: which they take, in which layout, as which array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._C import _functorch, _get_tracing_state, _len_torch_dispatch_stack
+from torch.autograd import forward_ad
+
+from .._typing import NumberArray
+
+try:
+    from ml_dtypes import bfloat16 as _bfloat16
+except ImportError:  # NumPy has no bfloat16 of its own; such tensors are left to PyTorch then
+    _bfloat16 = None
+
+Rank = Literal[1, 2, 3]
+Layout = Literal["NCHW", "NHWC"]
+
+TYPES = {torch.float32, torch.float64, torch.float16} | ({torch.bfloat16} if _bfloat16 else set())
+
+# Channels first to channels last and back, and the weights of either, by the number of axes.
+_LAST = {n: (0, *range(2, n), 1) for n in (3, 4, 5)}
+_FIRST = {n: (0, n - 1, *range(1, n - 1)) for n in (3, 4, 5)}
+_TAPS_LAST = {n: (*range(2, n), 1, 0) for n in (3, 4, 5)}
+_TAPS_FIRST = {n: (n - 1, n - 2, *range(n - 2)) for n in (3, 4, 5)}
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def computed(rank: int, *tensors: Tensor | None) -> bool:
+    """Whether the kernels compute this: floats of one type on the processor, the first of `rank` axes.
+
+    Not under the transforms of ``torch.func``, nor with forward derivatives: custom operators have neither.
+    """
+    first = tensors[0]
+    return (
+        (torch.compiler.is_compiling() or not _transformed())
+        and isinstance(first, Tensor)
+        and first.dim() in (rank + 1, rank + 2)
+        and first.dtype in TYPES
+        and all(
+            isinstance(t, Tensor)
+            and t.device.type == "cpu"
+            and t.dtype == first.dtype
+            and t.layout == torch.strided
+            for t in tensors
+            if t is not None
+        )
+    )
+
+
+def _transformed() -> bool:
+    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+
+
+def plain(*tensors: Tensor | None) -> bool:
+    """Whether nothing but the values is asked for, so that a kernel may be called past the dispatcher.
+
+    Not so if someone records gradients or tangents, traces, compiles or transforms the call.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or _get_tracing_state() is not None
+        or _len_torch_dispatch_stack()
+        or _transformed()
+    ):
+        return False
+    recorded = torch.is_grad_enabled()
+    return all(
+        t is None or (type(t) in (Tensor, torch.nn.Parameter) and not (recorded and t.requires_grad))
+        for t in tensors
+    )
+
+
+def channels_last(x: Tensor) -> bool:
+    """Whether a batch has its channels last in memory, by its strides where extents of 1 leave it open."""
+    form = _FORMATS.get(x.dim())
+    return (
+        form is not None
+        and x.stride(1) == 1 != x.stride(0)
+        and x.stride(-1) == x.shape[1]
+        and x.is_contiguous(memory_format=form)
+    )
+
+
+def layout(last: bool) -> Layout:
+    """Give the kernels' name of a layout."""
+    return "NHWC" if last else "NCHW"
+
+
+def array(t: Tensor) -> NumberArray:
+    """View a tensor's memory as an array."""
+    t = t.detach()
+    if t.dtype == torch.bfloat16:
+        return cast(NumberArray, t.view(torch.int16).numpy().view(_bfloat16))
+    memory: NumberArray = t.numpy(force=True)
+    return memory
+
+
+def image(x: Tensor, last: bool) -> NumberArray:
+    """View a batch in the layout of the kernels."""
+    a = array(x)
+    return a.transpose(_LAST[a.ndim]) if last else a
+
+
+def taps(weight: Tensor, last: bool) -> NumberArray:
+    """View weights in the layout of the kernels."""
+    a = array(weight)
+    return a.transpose(_TAPS_LAST[a.ndim]) if last else a
+
+
+def tensor(a: NumberArray) -> Tensor:
+    """Wrap a result, which is new memory."""
+    if a.dtype == _bfloat16 and _bfloat16 is not None:
+        return torch.from_numpy(a.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(a)
+
+
+def batch(y: NumberArray, last: bool) -> Tensor:
+    """Wrap a result, axes in PyTorch's order whatever the layout."""
+    return tensor(y.transpose(_FIRST[y.ndim]) if last else y)
+
+
+def weights(w: NumberArray, last: bool) -> Tensor:
+    """Wrap a gradient of weights, contiguous in PyTorch's order: weights are few enough to be copied."""
+    return tensor(w.transpose(_TAPS_FIRST[w.ndim])).contiguous() if last else tensor(w)
+
+
+def empty(like: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
+    """Describe a result in the layout of `like`."""
+    form = _FORMATS[like.dim()] if channels_last(like) else torch.contiguous_format
+    return torch.empty(shape, dtype=dtype or like.dtype, device=like.device, memory_format=form)
+
+
+def axes(name: str, value: Any, rank: int) -> list[int]:
+    """One number for each spatial axis."""
+    if isinstance(value, (int, torch.SymInt)):
+        return [value] * rank  # type: ignore[list-item]
+    numbers = list(value)
+    if len(numbers) == 1:
+        return numbers * rank
+    if len(numbers) != rank:
+        raise ValueError(f"{name}={value!r}: expected one number, or {rank}")
+    return numbers
+
+
+def extent(i: Any, k: Any, s: int, pad: int, d: int, ceil_mode: bool = False) -> Any:
+    """Count the windows along an axis; `pad` is that of both ends together."""
+    room = i + pad - d * (k - 1) - 1
+    return (room + s - 1) // s + 1 if ceil_mode else room // s + 1
