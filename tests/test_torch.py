@@ -463,7 +463,7 @@ def test_errors(call: Any, error: Any, words: str) -> None:
 # ---------------------------------------------------------------- operators of PyTorch
 
 
-def operator_calls() -> dict[str, Any]:
+def operator_calls(last: bool = False) -> dict[str, Any]:
     x, w = torch.randn(2, 4, 6, 5), torch.randn(6, 2, 3, 3)
     how = [2, 1], [1, 1, 2, 0], [1, 1], 2, "zeros"
     y = operators.conv(x, w, None, *how)
@@ -471,17 +471,17 @@ def operator_calls() -> dict[str, Any]:
     values, places = operators.max_pool(x, [2, 2], [2, 2], [0, 0], [1, 1], False)
     return {
         "conv": (x, w, torch.randn(6), *how),
-        "conv_input": (x.shape, w, torch.randn(y.shape), *how),
-        "conv_weight": (x, w.shape, torch.randn(y.shape), *how),
+        "conv_input": (x.shape, w, torch.randn(y.shape), *how, last),
+        "conv_weight": (x, w.shape, torch.randn(y.shape), *how, last),
         "conv_bias": (x,),
         "conv_transpose": (x, torch.randn(4, 3, 3, 3), None, [2, 2], [1, 1], [1, 0], 2, [1, 1]),
         "max_pool": (x, [2, 2], [2, 2], [0, 0], [1, 1], True),
-        "max_pool_input": (values, places, x.shape),
+        "max_pool_input": (values, places, x.shape, last),
         "adaptive_max_pool": (x, [2, 3]),
         "avg_pool": (x, *mean),
-        "avg_pool_input": (torch.randn(2, 4, 3, 2), x.shape, *mean),
+        "avg_pool_input": (torch.randn(2, 4, 3, 2), x.shape, *mean, last),
         "adaptive_avg_pool": (x, [2, 3]),
-        "adaptive_avg_pool_input": (torch.randn(2, 4, 2, 3), x.shape),
+        "adaptive_avg_pool_input": (torch.randn(2, 4, 2, 3), x.shape, last),
     }
 
 
@@ -497,7 +497,7 @@ def test_opcheck(name: str, last: bool) -> None:
         return value.requires_grad_() if value.is_floating_point() else value
 
     torch.library.opcheck(
-        getattr(torch.ops.fastconv, name).default, tuple(map(arranged, operator_calls()[name]))
+        getattr(torch.ops.fastconv, name).default, tuple(map(arranged, operator_calls(last)[name]))
     )
 
 

@@ -7,6 +7,7 @@ form, so the gradient of each is the other two: they may be differentiated any n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from .. import _fastconv
 from .._typing import PaddingMode
 from ._tensors import (
     Rank,
+    arranged,
     array,
     batch,
     channels_last,
@@ -69,6 +71,11 @@ def pairs(padding: Ints) -> list[tuple[int, int]]:
     return list(zip(padding[::2], padding[1::2], strict=True))
 
 
+def small(weight: Tensor, images: Tensor) -> bool:
+    """Whether weights are the fewer numbers, which shall change their order where channels are last."""
+    return weight.numel() <= images.numel()
+
+
 def image_size(size: Ints, last: bool) -> Ints:
     """Order a shape as the layout of the kernels does."""
     return [size[0], *size[2:], size[1]] if last else size
@@ -90,22 +97,23 @@ def _conv(
     padding_mode: PaddingMode,
 ) -> Tensor:
     last = channels_last(input)
+    turned = last and small(weight, input)
     y = _fastconv.conv(
         rank(input),
-        image(input, last),
-        taps(weight, last),
+        image(input, turned),
+        taps(weight, turned),
         None if bias is None else array(bias),
         stride,
         pairs(padding),
         dilation,
         groups,
         padding_mode,
-        layout(last),
+        layout(turned),
         None,  # activation
         "auto",
         None,  # out
     )
-    return batch(y, last)
+    return arranged(batch(y, turned), last)
 
 
 def _conv_shape(
@@ -113,7 +121,7 @@ def _conv_shape(
 ) -> Tensor:
     window = zip(input.shape[2:], weight.shape[2:], stride, pairs(padding), dilation, strict=True)
     extents = [extent(i, k, s, sum(p), d) for i, k, s, p, d in window]
-    return empty(input, (input.shape[0], weight.shape[0], *extents))
+    return empty(input, (input.shape[0], weight.shape[0], *extents), channels_last(input))
 
 
 def _conv_input(
@@ -125,23 +133,24 @@ def _conv_input(
     dilation: Ints,
     groups: int,
     padding_mode: PaddingMode,
+    last: bool,
 ) -> Tensor:
-    last = channels_last(grad)
+    turned = last and small(weight, grad)
     dx = _fastconv.conv_input_gradient(
         rank(grad),
-        image_size(input_size, last),
-        taps(weight, last),
-        image(grad, last),
+        image_size(input_size, turned),
+        taps(weight, turned),
+        image(grad, turned),
         stride,
         pairs(padding),
         dilation,
         groups,
         padding_mode,
-        layout(last),
+        layout(turned),
         "auto",
         None,
     )
-    return batch(dx, last)
+    return arranged(batch(dx, turned), last)
 
 
 def _conv_weight(
@@ -153,24 +162,25 @@ def _conv_weight(
     dilation: Ints,
     groups: int,
     padding_mode: PaddingMode,
+    last: bool,
 ) -> Tensor:
-    last = channels_last(input)
-    size = [*weight_size[2:], weight_size[1], weight_size[0]] if last else weight_size
+    turned = last and math.prod(weight_size) <= input.numel()
+    size = [*weight_size[2:], weight_size[1], weight_size[0]] if turned else weight_size
     dw = _fastconv.conv_weight_gradient(
         rank(input),
-        image(input, last),
+        image(input, turned),
         size,
-        image(grad, last),
+        image(grad, turned),
         stride,
         pairs(padding),
         dilation,
         groups,
         padding_mode,
-        layout(last),
+        layout(turned),
         "auto",
         None,
     )
-    return weights(dw, last)
+    return arranged(weights(dw, turned), last)
 
 
 def _conv_bias(grad: Tensor) -> Tensor:
@@ -180,20 +190,21 @@ def _conv_bias(grad: Tensor) -> Tensor:
 
 conv = Operator(f"(Tensor input, Tensor weight, Tensor? bias, {HOW}) -> Tensor", _conv, _conv_shape)
 conv_input = Operator(
-    f"(SymInt[] input_size, Tensor weight, Tensor grad, {HOW}) -> Tensor",
+    f"(SymInt[] input_size, Tensor weight, Tensor grad, {HOW}, bool last) -> Tensor",
     _conv_input,
-    lambda input_size, weight, grad, *_: empty(grad, input_size),
+    lambda input_size, weight, grad, *how: empty(grad, input_size, how[-1]),
 )
 conv_weight = Operator(
-    f"(Tensor input, SymInt[] weight_size, Tensor grad, {HOW}) -> Tensor",
+    f"(Tensor input, SymInt[] weight_size, Tensor grad, {HOW}, bool last) -> Tensor",
     _conv_weight,
-    lambda input, weight_size, grad, *_: grad.new_empty(weight_size),
+    lambda input, weight_size, grad, *how: empty(grad, weight_size, how[-1]),
 )
 conv_bias = Operator("(Tensor grad) -> Tensor", _conv_bias, lambda grad: grad.new_empty(grad.shape[1]))
 
 
 def _keep_conv(ctx: Any, inputs: Any, output: Tensor) -> None:
-    input, weight, _, *ctx.how = inputs
+    input, weight, _, *how = inputs
+    ctx.how = *how, channels_last(input)
     needed = ctx.needs_input_grad
     ctx.save_for_backward(input if needed[1] else None, weight if needed[0] else None)
     ctx.sizes = input.shape, weight.shape
@@ -220,7 +231,7 @@ def _conv_input_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return (
         None,
         conv_weight(grad, weight.shape, dy, *ctx.how) if needed[1] else None,
-        conv(grad, weight, None, *ctx.how) if needed[2] else None,
+        conv(grad, weight, None, *ctx.how[:-1]) if needed[2] else None,
     )
 
 
@@ -235,7 +246,7 @@ def _conv_weight_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return (
         conv_input(input.shape, grad, dy, *ctx.how) if needed[0] else None,
         None,
-        conv(input, grad, None, *ctx.how) if needed[2] else None,
+        conv(input, grad, None, *ctx.how[:-1]) if needed[2] else None,
     )
 
 
@@ -267,22 +278,23 @@ def _conv_transpose(
     dilation: Ints,
 ) -> Tensor:
     last = channels_last(input)
+    turned = last and small(weight, input)
     y = _fastconv.conv_transpose(
         rank(input),
-        image(input, last),
-        taps(weight, last),
+        image(input, turned),
+        taps(weight, turned),
         None if bias is None else array(bias),
         stride,
         padding,
         output_padding,
         groups,
         dilation,
-        layout(last),
+        layout(turned),
         None,
         "auto",
         None,
     )
-    return batch(y, last)
+    return arranged(batch(y, turned), last)
 
 
 def _conv_transpose_shape(
@@ -297,7 +309,7 @@ def _conv_transpose_shape(
 ) -> Tensor:
     axes = zip(input.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation, strict=True)
     extents = [(i - 1) * s - 2 * p + d * (k - 1) + o + 1 for i, k, s, p, o, d in axes]
-    return empty(input, (input.shape[0], weight.shape[1] * groups, *extents))
+    return empty(input, (input.shape[0], weight.shape[1] * groups, *extents), channels_last(input))
 
 
 conv_transpose = Operator(
@@ -314,6 +326,7 @@ def _keep_conv_transpose(ctx: Any, inputs: Any, output: Tensor) -> None:
     ctx.save_for_backward(input if needed[1] else None, weight if needed[0] else None)
     ctx.sizes = input.shape, weight.shape
     ctx.how = stride, [p for p in padding for _ in range(2)], dilation, groups, "zeros"
+    ctx.last = channels_last(input)
     # An output padding beyond the stride, which a dilation allows, is room for windows of no input.
     ctx.beyond = [o // s for o, s in zip(output_padding, stride, strict=True)]
 
@@ -324,13 +337,13 @@ def _conv_transpose_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     sizes, needed = ctx.sizes, ctx.needs_input_grad
     dx = dw = None
     if needed[0]:
-        dx = conv(grad, weight, None, *ctx.how)
+        dx = conv(arranged(grad, ctx.last), weight, None, *ctx.how)
         for axis, beyond in enumerate(ctx.beyond, 2):
             dx = dx.narrow(axis, 0, sizes[0][axis]) if beyond else dx
     if needed[1]:
         ends = [n for beyond in reversed(ctx.beyond) for n in (0, beyond)]
         dy = torch.nn.functional.pad(input, ends) if any(ends) else input
-        dw = conv_weight(grad, sizes[1], dy, *ctx.how)
+        dw = conv_weight(grad, sizes[1], dy, *ctx.how, ctx.last)
     return dx, dw, conv_bias(grad) if needed[2] else None
 
 
@@ -409,17 +422,18 @@ def _pool_shape(
 
 def _max_pool_fake(input: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
     shape = _pool_shape(input, *how)
-    return empty(input, shape), empty(input, shape, torch.int64)
+    last = channels_last(input)
+    return empty(input, shape, last), empty(input, shape, last, torch.int64)
 
 
 def _avg_pool_fake(
     input: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, ceil_mode: bool, *_: Any
 ) -> Tensor:
-    return empty(input, _pool_shape(input, kernel_size, stride, padding, [1] * len(kernel_size), ceil_mode))
+    shape = _pool_shape(input, kernel_size, stride, padding, [1] * len(kernel_size), ceil_mode)
+    return empty(input, shape, channels_last(input))
 
 
-def _max_pool_input(grad: Tensor, indices: Tensor, input_size: Ints) -> Tensor:
-    last = channels_last(indices)
+def _max_pool_input(grad: Tensor, indices: Tensor, input_size: Ints, last: bool) -> Tensor:
     size = image_size(input_size, last)
     dx = _fastconv.max_pool_gradient(
         rank(grad), image(grad, last), image(indices, last), size, layout(last), None
@@ -436,8 +450,8 @@ def _avg_pool_input(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
+    last: bool,
 ) -> Tensor:
-    last = channels_last(grad)
     dx = _fastconv.avg_pool_gradient(
         rank(grad),
         image(grad, last),
@@ -462,8 +476,7 @@ def _adaptive_avg_pool(input: Tensor, output_size: Ints) -> Tensor:
     return batch(y, last)
 
 
-def _adaptive_avg_pool_input(grad: Tensor, input_size: Ints) -> Tensor:
-    last = channels_last(grad)
+def _adaptive_avg_pool_input(grad: Tensor, input_size: Ints, last: bool) -> Tensor:
     size = image_size(input_size, last)
     dx = _fastconv.adaptive_avg_pool_gradient(rank(grad), image(grad, last), size, layout(last), None)
     return batch(dx, last)
@@ -479,7 +492,8 @@ def _adaptive_max_pool(input: Tensor, output_size: Ints) -> tuple[Tensor, Tensor
 
 def _adaptive_max_pool_fake(input: Tensor, output_size: Ints) -> tuple[Tensor, Tensor]:
     shape = (*input.shape[:2], *output_size)
-    return empty(input, shape), empty(input, shape, torch.int64)
+    last = channels_last(input)
+    return empty(input, shape, last), empty(input, shape, last, torch.int64)
 
 
 WINDOW = "int[] kernel_size, int[] stride, int[] padding"
@@ -494,36 +508,36 @@ adaptive_max_pool = Operator(
     "(Tensor input, SymInt[] output_size) -> (Tensor, Tensor)", _adaptive_max_pool, _adaptive_max_pool_fake
 )
 max_pool_input = Operator(
-    "(Tensor grad, Tensor indices, SymInt[] input_size) -> Tensor",
+    "(Tensor grad, Tensor indices, SymInt[] input_size, bool last) -> Tensor",
     _max_pool_input,
-    lambda grad, indices, input_size: empty(indices, input_size, grad.dtype),
+    lambda grad, indices, input_size, last: empty(grad, input_size, last),
 )
 avg_pool = Operator(f"(Tensor input, {MEAN}) -> Tensor", _avg_pool, _avg_pool_fake)
 avg_pool_input = Operator(
-    f"(Tensor grad, SymInt[] input_size, {MEAN}) -> Tensor",
+    f"(Tensor grad, SymInt[] input_size, {MEAN}, bool last) -> Tensor",
     _avg_pool_input,
-    lambda grad, input_size, *_: empty(grad, input_size),
+    lambda grad, input_size, *how: empty(grad, input_size, how[-1]),
 )
 adaptive_avg_pool = Operator(
     "(Tensor input, SymInt[] output_size) -> Tensor",
     _adaptive_avg_pool,
-    lambda input, output_size: empty(input, (*input.shape[:2], *output_size)),
+    lambda input, output_size: empty(input, (*input.shape[:2], *output_size), channels_last(input)),
 )
 adaptive_avg_pool_input = Operator(
-    "(Tensor grad, SymInt[] input_size) -> Tensor",
+    "(Tensor grad, SymInt[] input_size, bool last) -> Tensor",
     _adaptive_avg_pool_input,
-    lambda grad, input_size: empty(grad, input_size),
+    lambda grad, input_size, last: empty(grad, input_size, last),
 )
 
 
 def _keep_indices(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(output[1])
-    ctx.shape = inputs[0].shape
+    ctx.shape, ctx.last = inputs[0].shape, channels_last(inputs[0])
 
 
 def _max_pool_backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Any, ...]:
     (indices,) = ctx.saved_tensors
-    return (max_pool_input(grad, indices, ctx.shape),)
+    return (max_pool_input(grad, indices, ctx.shape, ctx.last),)
 
 
 def _keep_second(ctx: Any, inputs: Any, output: Any) -> None:
@@ -539,18 +553,19 @@ def _max_pool_input_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 def _keep_rest(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.shape, ctx.how = inputs[0].shape, inputs[1:]
+    ctx.last = channels_last(inputs[0])
 
 
 def _avg_pool_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return (avg_pool_input(grad, ctx.shape, *ctx.how),)
+    return (avg_pool_input(grad, ctx.shape, *ctx.how, ctx.last),)
 
 
 def _avg_pool_input_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return (avg_pool(grad, *ctx.how[1:]),)
+    return (avg_pool(grad, *ctx.how[1:-1]),)
 
 
 def _adaptive_avg_pool_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return (adaptive_avg_pool_input(grad, ctx.shape),)
+    return (adaptive_avg_pool_input(grad, ctx.shape, ctx.last),)
 
 
 def _adaptive_avg_pool_input_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:

@@ -23,11 +23,9 @@ Layout = Literal["NCHW", "NHWC"]
 
 TYPES = {torch.float32, torch.float64, torch.float16} | ({torch.bfloat16} if _bfloat16 else set())
 
-# Channels first to channels last and back, and the weights of either, by the number of axes.
+# Channels first to channels last and back, by the number of axes.
 _LAST = {n: (0, *range(2, n), 1) for n in (3, 4, 5)}
 _FIRST = {n: (0, n - 1, *range(1, n - 1)) for n in (3, 4, 5)}
-_TAPS_LAST = {n: (*range(2, n), 1, 0) for n in (3, 4, 5)}
-_TAPS_FIRST = {n: (n - 1, n - 2, *range(n - 2)) for n in (3, 4, 5)}
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -108,9 +106,17 @@ def image(x: Tensor, last: bool) -> NumberArray:
 
 
 def taps(weight: Tensor, last: bool) -> NumberArray:
-    """View weights in the layout of the kernels."""
-    a = array(weight)
-    return a.transpose(_TAPS_LAST[a.ndim]) if last else a
+    """Arrange weights as the kernels want them: channels first a view, channels last a transposed copy."""
+    if not last:
+        return array(weight)
+    # A matrix, which PyTorch transposes by blocks: of weights of many channels many times as fast as axes.
+    outputs, *rest = weight.shape
+    if weight.is_contiguous(memory_format=_FORMATS.get(weight.dim(), torch.contiguous_format)):
+        inputs, *window = rest
+        rows = weight.detach().movedim(1, -1).reshape(outputs, -1)
+        return array(rows.t().contiguous()).reshape(*window, inputs, outputs)
+    columns = array(weight.detach().reshape(outputs, -1).t().contiguous()).reshape(*rest, outputs)
+    return columns.transpose((*range(1, len(rest)), 0, len(rest)))
 
 
 def tensor(a: NumberArray) -> Tensor:
@@ -126,13 +132,21 @@ def batch(y: NumberArray, last: bool) -> Tensor:
 
 
 def weights(w: NumberArray, last: bool) -> Tensor:
-    """Wrap a gradient of weights, contiguous in PyTorch's order: weights are few enough to be copied."""
-    return tensor(w.transpose(_TAPS_FIRST[w.ndim])).contiguous() if last else tensor(w)
+    """Wrap a gradient of weights; with channels last, each output's are one after another (`taps`)."""
+    if not last:
+        return tensor(w)
+    *rest, outputs = w.shape
+    return tensor(w.reshape(-1, outputs)).t().contiguous().reshape(outputs, *rest).movedim(-1, 1)
 
 
-def empty(like: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
-    """Describe a result in the layout of `like`."""
-    form = _FORMATS[like.dim()] if channels_last(like) else torch.contiguous_format
+def arranged(x: Tensor, last: bool) -> Tensor:
+    """Bring a batch into a layout, by a copy unless it has it."""
+    return x.contiguous(memory_format=_FORMATS[x.dim()] if last else torch.contiguous_format)
+
+
+def empty(like: Tensor, shape: Sequence[Any], last: bool, dtype: torch.dtype | None = None) -> Tensor:
+    """Describe a result."""
+    form = _FORMATS[len(shape)] if last else torch.contiguous_format
     return torch.empty(shape, dtype=dtype or like.dtype, device=like.device, memory_format=form)
 
 
