@@ -90,7 +90,7 @@ def compare(name: str, p: Any, arrays: Any, dy: Any, how: Any, oracles: Any, lay
         assert torch.equal(getattr(ours, name)(*own, **how), y)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(symmetric())
 def test_convolution(text: str) -> None:
     """Results and the three gradients of any convolution, channels first and last."""
@@ -109,7 +109,7 @@ def test_convolution(text: str) -> None:
     compare(f"conv{p.rank}d", p, arrays, dy, how | {"channels": p.oc}, oracles, p.layout)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(symmetric())
 def test_transposed_convolution(text: str) -> None:
     """Results and the three gradients of any transposed convolution, channels first and last."""
@@ -198,7 +198,7 @@ def drawn(pool: dict[str, Any], distinct: bool = False) -> Any:
     return x.requires_grad_()
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(pools(), st.sampled_from([1, 1, 2]))
 def test_max_pool(pool: dict[str, Any], dilation: int) -> None:
     """Maxima, their places, and gradients: the same numbers, for nothing is rounded."""
@@ -220,7 +220,7 @@ def test_max_pool(pool: dict[str, Any], dilation: int) -> None:
         assert torch.equal(getattr(ours, name)(x, **how), expected)
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(pools(), st.booleans(), st.sampled_from([None, None, 3]))
 def test_avg_pool(pool: dict[str, Any], include: bool, divisor: int | None) -> None:
     """Means and their gradients: sums of as many terms as a window has."""
@@ -579,13 +579,14 @@ def test_network_in_use(last: bool, inplace: bool) -> None:
         )
 
 
-def test_network_in_training() -> None:
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+def test_network_in_training(form: Any) -> None:
     """Nothing is folded; the gradients of all parameters, which are shared, are the same."""
-    model = network().train()
+    model = network().train().to(memory_format=form)
     own = ours.convert(model)
     assert not any("with" in kind for kind in ours.converted(own).values())
     assert all(a is b for a, b in zip(own.parameters(), model.parameters(), strict=True))
-    x, gradients = torch.randn(4, 3, 32, 32).double(), []
+    x, gradients = torch.randn(4, 3, 32, 32).double().contiguous(memory_format=form), []
     for network_ in (model, own):
         loss = F.cross_entropy(network_(x), torch.tensor([0, 1, 2, 3]))
         gradients.append(torch.autograd.grad(loss, list(network_.parameters())))
@@ -647,6 +648,16 @@ def test_not_folded(make: Any) -> None:
     own = ours.convert(model)
     assert set(ours.converted(own).values()) == {"Conv2d"}
     assert torch.allclose(own(x), expected, atol=1e-5)
+
+
+class Derived(ours.MaxPool2d):
+    """One of ours, by another name."""
+
+
+def test_subclasses_of_ours() -> None:
+    """They do what ours do."""
+    x = torch.randn(1, 2, 4, 4)
+    assert torch.equal(Derived(2)(x), F.max_pool2d(x, 2))
 
 
 def test_subclasses_stay() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -45,31 +45,35 @@ class _ConvTranspose(nn.modules.conv._ConvTransposeNd):
 
 
 class _MaxPool(nn.modules.pooling._MaxPoolNd):
+    _rank: ClassVar[int]
+
     def forward(self, input: Tensor) -> Any:
         how = self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
-        return getattr(functions, f"max_pool{_rank(self)}d")(input, *how)
+        return getattr(functions, f"max_pool{self._rank}d")(input, *how)
 
 
 class _AvgPool(nn.modules.pooling._AvgPoolNd):
+    _rank: ClassVar[int]
+
     def forward(self, input: Tensor) -> Tensor:
         how: Any = self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         divisor = getattr(self, "divisor_override", None)  # one of one axis has none
-        return cast(Tensor, getattr(functions, f"avg_pool{_rank(self)}d")(input, *how, divisor))
+        return cast(Tensor, getattr(functions, f"avg_pool{self._rank}d")(input, *how, divisor))
 
 
 class _AdaptiveAvgPool(nn.modules.pooling._AdaptiveAvgPoolNd):
+    _rank: ClassVar[int]
+
     def forward(self, input: Tensor) -> Tensor:
-        return cast(Tensor, getattr(functions, f"adaptive_avg_pool{_rank(self)}d")(input, self.output_size))
+        return cast(Tensor, getattr(functions, f"adaptive_avg_pool{self._rank}d")(input, self.output_size))
 
 
 class _AdaptiveMaxPool(nn.modules.pooling._AdaptiveMaxPoolNd):
+    _rank: ClassVar[int]
+
     def forward(self, input: Tensor) -> Any:
-        function = getattr(functions, f"adaptive_max_pool{_rank(self)}d")
+        function = getattr(functions, f"adaptive_max_pool{self._rank}d")
         return function(input, self.output_size, self.return_indices)
-
-
-def _rank(module: nn.Module) -> int:
-    return int(type(module).__name__[-2])
 
 
 class Conv1d(_Conv, nn.Conv1d):
@@ -203,6 +207,8 @@ class MaxPool1d(_MaxPool, nn.MaxPool1d):
     (1, 4, 4)
     """
 
+    _rank = 1
+
 
 class MaxPool2d(_MaxPool, nn.MaxPool2d):
     """Maximum pooling of images: ``torch.nn.MaxPool2d``, computed by fastconv.
@@ -220,6 +226,8 @@ class MaxPool2d(_MaxPool, nn.MaxPool2d):
     >>> tuple(module(torch.ones((1, 4, 8, 8))).shape)
     (1, 4, 4, 4)
     """
+
+    _rank = 2
 
 
 class MaxPool3d(_MaxPool, nn.MaxPool3d):
@@ -239,6 +247,8 @@ class MaxPool3d(_MaxPool, nn.MaxPool3d):
     (1, 4, 4, 4, 4)
     """
 
+    _rank = 3
+
 
 class AvgPool1d(_AvgPool, nn.AvgPool1d):
     """Average pooling of signals: ``torch.nn.AvgPool1d``, computed by fastconv.
@@ -256,6 +266,8 @@ class AvgPool1d(_AvgPool, nn.AvgPool1d):
     >>> tuple(module(torch.ones((1, 4, 8))).shape)
     (1, 4, 4)
     """
+
+    _rank = 1
 
 
 class AvgPool2d(_AvgPool, nn.AvgPool2d):
@@ -275,6 +287,8 @@ class AvgPool2d(_AvgPool, nn.AvgPool2d):
     (1, 4, 4, 4)
     """
 
+    _rank = 2
+
 
 class AvgPool3d(_AvgPool, nn.AvgPool3d):
     """Average pooling of volumes: ``torch.nn.AvgPool3d``, computed by fastconv.
@@ -292,6 +306,8 @@ class AvgPool3d(_AvgPool, nn.AvgPool3d):
     >>> tuple(module(torch.ones((1, 4, 8, 8, 8))).shape)
     (1, 4, 4, 4, 4)
     """
+
+    _rank = 3
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, nn.AdaptiveAvgPool1d):
@@ -311,6 +327,8 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool, nn.AdaptiveAvgPool1d):
     (1, 4, 2)
     """
 
+    _rank = 1
+
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool, nn.AdaptiveAvgPool2d):
     """Adaptive average pooling of images: ``torch.nn.AdaptiveAvgPool2d``, computed by fastconv.
@@ -328,6 +346,8 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool, nn.AdaptiveAvgPool2d):
     >>> tuple(module(torch.ones((1, 4, 8, 8))).shape)
     (1, 4, 2, 2)
     """
+
+    _rank = 2
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool, nn.AdaptiveAvgPool3d):
@@ -347,6 +367,8 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool, nn.AdaptiveAvgPool3d):
     (1, 4, 2, 2, 2)
     """
 
+    _rank = 3
+
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool, nn.AdaptiveMaxPool1d):
     """Adaptive maximum pooling of signals: ``torch.nn.AdaptiveMaxPool1d``, computed by fastconv.
@@ -364,6 +386,8 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool, nn.AdaptiveMaxPool1d):
     >>> tuple(module(torch.ones((1, 4, 8))).shape)
     (1, 4, 2)
     """
+
+    _rank = 1
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, nn.AdaptiveMaxPool2d):
@@ -383,6 +407,8 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool, nn.AdaptiveMaxPool2d):
     (1, 4, 2, 2)
     """
 
+    _rank = 2
+
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, nn.AdaptiveMaxPool3d):
     """Adaptive maximum pooling of volumes: ``torch.nn.AdaptiveMaxPool3d``, computed by fastconv.
@@ -400,3 +426,5 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool, nn.AdaptiveMaxPool3d):
     >>> tuple(module(torch.ones((1, 4, 8, 8, 8))).shape)
     (1, 4, 2, 2, 2)
     """
+
+    _rank = 3

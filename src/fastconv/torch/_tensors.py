@@ -92,9 +92,8 @@ def layout(last: bool) -> Layout:
 
 def array(t: Tensor) -> NumberArray:
     """View a tensor's memory as an array."""
-    t = t.detach()
     if t.dtype == torch.bfloat16:
-        return cast(NumberArray, t.view(torch.int16).numpy().view(_bfloat16))
+        return cast(NumberArray, t.detach().view(torch.int16).numpy().view(_bfloat16))
     memory: NumberArray = t.numpy(force=True)
     return memory
 
