@@ -16,11 +16,12 @@ class _Conv(nn.modules.conv._ConvNd):
     """What the convolutions share; where no gradient is asked for, their weights are packed once."""
 
     def forward(self, input: Tensor) -> Tensor:
-        rank = self.weight.dim() - 2
-        x, w, b = autocast(input, self.weight, self.bias)
+        weight = self.weight  # looked up once: a module's attributes take their time
+        rank = weight.dim() - 2
+        x, w, b = autocast(input, weight, self.bias)
         if x is None or w is None or not computed(rank, x, w, b):
             return cast(Tensor, super().forward(input))
-        if w is self.weight and plain(x, w, b):
+        if w is weight and plain(x, w, b):
             last = x.dim() == rank + 2 and channels_last(x)
             packed = Packed.of(self, last, self.__dict__.get("_packed"))
             if packed is not None:
