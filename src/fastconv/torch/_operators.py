@@ -73,7 +73,7 @@ def pairs(padding: Ints) -> list[tuple[int, int]]:
 
 def small(weight: Tensor, images: Tensor) -> bool:
     """Whether weights are the fewer numbers, which shall change their order where channels are last."""
-    return weight.numel() <= images.numel()
+    return bool(weight.numel() <= images.numel())
 
 
 def image_size(size: Ints, last: bool) -> Ints:
