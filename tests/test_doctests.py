@@ -17,6 +17,7 @@ NEEDS = {
     "fastconv.onnx": ("onnx",),
     "fastconv.threadpools": ("threadpoolctl",),
     "fastconv.routing": ("scipy",),
+    "fastconv.torch": ("torch",),
 }  # the parts that are an extra of the package, or are for another library
 
 
@@ -56,6 +57,10 @@ WITH_EXAMPLES = [
     "shapes",
     "tf_nn",
     "threadpools",
+    "torch",
+    "torch._convert",
+    "torch._functions",
+    "torch._modules",
     "tuning",
     "unpool",
 ]
