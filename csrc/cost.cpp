@@ -12,36 +12,36 @@ namespace {
 // AMD EPYC (Zen 5, 2026-11): only differences between the algorithms matter, not the microseconds themselves.
 constexpr double cycles_per_microsecond = 3.8e3;
 constexpr double weights_load = 4, input_load = 1;
-constexpr double tile_start = 40;                // cycles before and after the sums of a tile
-constexpr double near_pixels = 2e6;              // bytes of input, or of output, that the second-level cache keeps
-constexpr double far_line = 16;                  // to read a line of others, a run of pixels of one of many channels,
-constexpr double far_stored_line = 40;           // and to write one by transposed vectors
-constexpr double transpose_vector = 5;           // to store a vector of channels as a column of pixels
-constexpr double masked_run = 12;                // to begin a run of products with lanes or pixels outside the input
-constexpr double masked_load = 1.1;              // share of a tile's time that lanes outside the input cost
-constexpr double strided_load = 1.35;            // that every other column costs
-constexpr double element_gathered = 0.6;         // cycles to copy an element of a patch
-constexpr double run_gathered = 10;              // to begin with a run of them
-constexpr double tile_gathered = 150;            // and with a tile
-constexpr double winograd_position = 7;          // to transform a vector of one position of a tile, in and out
-constexpr double winograd_lane_input = 9;        // tiles in lanes: to transform a vector of one position on the way in,
-constexpr double winograd_lane_product = 0.7;    // to multiply it,
-constexpr double winograd_lane_output = 100;     // and to transform the sums of all back and store them;
-constexpr double winograd_lane_single = 1.25;    // share of that where a row of tiles is one vector
-constexpr double winograd_lane_far = 100;        // to store them where the output leaves the caches,
-constexpr double near_output = 16e6;             // which keep so many bytes of it
-constexpr double winograd_start = 3000;          // to list the tiles of a call
-constexpr double near_weights = 24e6;            // bytes of weights that a cache keeps between calls
-constexpr double near_load = 2.5, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
-constexpr double winograd_byte_packed = 0.12;    // of transformed weights, by a plain function,
-constexpr double winograd_byte_read = 0.3;       // and of those they are made from
-constexpr double stencil_load = 1;               // of a vector of pixels, which mostly lies in two cache lines
-constexpr double stencil_strided_load = 4;       // of every other pixel
-constexpr double lane_load = 0.6;                // of a vector of channels
-constexpr double spread_load = 1.6;              // and to take it to the lanes of its group
-constexpr double stencil_start = 40;             // cycles before and after the sums of a tile
-constexpr double stencil_column = 4;             // and of a column of the kernel
-constexpr double box_vector = 6.5;               // to transpose a vector of channels on its way in or out
+constexpr double tile_start = 40;              // cycles before and after the sums of a tile
+constexpr double near_pixels = 2e6;            // bytes of input, or of output, that the second-level cache keeps
+constexpr double far_line = 16;                // to read a line of others, a run of pixels of one of many channels,
+constexpr double far_stored_line = 40;         // and to write one by transposed vectors
+constexpr double transpose_vector = 5;         // to store a vector of channels as a column of pixels
+constexpr double masked_run = 12;              // to begin a run of products with lanes or pixels outside the input
+constexpr double masked_load = 1.1;            // share of a tile's time that lanes outside the input cost
+constexpr double strided_load = 1.35;          // that every other column costs
+constexpr double element_gathered = 0.6;       // cycles to copy an element of a patch
+constexpr double run_gathered = 10;            // to begin with a run of them
+constexpr double tile_gathered = 150;          // and with a tile
+constexpr double winograd_position = 7;        // to transform a vector of one position of a tile, in and out
+constexpr double winograd_lane_input = 9;      // tiles in lanes: to transform a vector of one position on the way in,
+constexpr double winograd_lane_product = 0.7;  // to multiply it,
+constexpr double winograd_lane_output = 100;   // and to transform the sums of all back and store them;
+constexpr double winograd_lane_single = 1.25;  // share of that where a row of tiles is one vector
+constexpr double winograd_lane_far = 100;      // to store them where the output leaves the caches,
+constexpr double near_output = 16e6;           // which keep so many bytes of it
+constexpr double winograd_start = 3000;        // to list the tiles of a call
+constexpr double near_weights = 24e6;          // bytes of weights that a cache keeps between calls
+constexpr double near_load = 4, far_load = 7;  // of a vector of such weights, which are read in one run, and of others
+constexpr double winograd_byte_packed = 0.12;  // of transformed weights, by a plain function,
+constexpr double winograd_byte_read = 0.3;     // and of those they are made from
+constexpr double stencil_load = 1;             // of a vector of pixels, which mostly lies in two cache lines
+constexpr double stencil_strided_load = 4;     // of every other pixel
+constexpr double lane_load = 0.6;              // of a vector of channels
+constexpr double spread_load = 1.6;            // and to take it to the lanes of its group
+constexpr double stencil_start = 40;           // cycles before and after the sums of a tile
+constexpr double stencil_column = 4;           // and of a column of the kernel
+constexpr double box_vector = 6.5;             // to transpose a vector of channels on its way in or out
 
 // Input channels with tiles in lanes: with more, the transformed input of some vectors of tiles leaves the first cache.
 constexpr double most_lane_channels = 8;

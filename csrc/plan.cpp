@@ -136,8 +136,9 @@ class Blocking {
         // the weights of all channels, or packs them.
         const bool few =
             tiles < rows_ * threads_ || weights > winograd_most_shared || (!prepared && tiles < 2 * a_.group_out);
-        if (p_.groups * blocks < threads_ && few)
-            a_.channel_blocks = std::clamp<int64_t>(parts_of(threads_, at_least_one(p_.groups * blocks)), 1, a_.panels);
+        const int64_t sharing = parts_of(threads_, at_least_one(p_.groups * blocks));
+        if (sharing > 1 && few && sharing <= a_.panels)
+            a_.channel_blocks = sharing;
         else if (p_.groups % threads_ != 0)
             blocks = round_up(blocks, threads_);
         a_.pixel_blocks = std::clamp<int64_t>(blocks, 1, at_least_one(units));
