@@ -1,5 +1,6 @@
 // The interface for C: src/fastconv/include/fastconv.h, over problems and plans.
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <limits>
@@ -76,17 +77,17 @@ Problem problem_of(const fastconv_convolution& c, bool bias) {
 // What f returns, or `failed` with the text of what it threw.
 template <class Result, class F>
 Result reporting(fastconv_error* error, Result failed, const F& f) noexcept {
-    const char* text = "";
+    const auto report = [&](const char* text) {
+        if (error) std::snprintf(error->text, sizeof error->text, "%s", text);
+        return failed;
+    };
     try {
         return f();
     } catch (const std::bad_alloc&) {
-        text = "out of memory";
+        return report("out of memory");
     } catch (const std::exception& e) {
-        if (error) std::strncpy(error->text, e.what(), sizeof error->text - 1)[sizeof error->text - 1] = 0;
-        return failed;
+        return report(e.what());
     }
-    if (error) std::strncpy(error->text, text, sizeof error->text);
-    return failed;
 }
 
 fastconv_plan* make_plan(const fastconv_convolution* c, const void* weights, const void* bias, fastconv_error* error) {
@@ -97,11 +98,9 @@ fastconv_plan* make_plan(const fastconv_convolution* c, const void* weights, con
         const int threads =
             c->threads ? int(checked("threads", c->threads, 0, most_threads, "0 to 4096")) : get_num_threads();
         const KernelTable& isa = current_isa();
-        Choice choice = choose(p, c->algorithm ? c->algorithm : "auto", isa);
         const WeightStrides strides = weight_strides(p);
         const bool finite = std::isfinite(largest(p.dtype, isa, weights, strides.size, threads));
-        if (!finite && spoiled_by_weights(p, choice.algorithm->id, false))
-            choice.algorithm = &algorithm_of(AlgorithmId::direct);
+        const Choice choice = choose_for_weights(p, c->algorithm ? c->algorithm : "auto", isa, finite);
         ConvPlan plan(p, choice.algorithm->id, isa, threads, strides, true, finite);
         Buffer copy(bias ? p.oc * p.element_size() : 0);
         if (bias && p.oc) std::memcpy(copy.data(), bias, size_t(p.oc * p.element_size()));

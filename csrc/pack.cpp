@@ -81,6 +81,15 @@ double largest(DType dtype, const KernelTable& isa, const void* weights, int64_t
 
 bool skips_padding(AlgorithmId id) { return id == AlgorithmId::direct || id == AlgorithmId::depthwise; }
 
+Choice choose_for_weights(const Problem& p, const std::string& name, const KernelTable& isa, bool finite) {
+    Choice choice = choose(p, name, isa);
+    if (!finite && spoiled_by_weights(with_border_drawn(p), choice.algorithm->id, false)) {
+        choice.algorithm = &algorithm_of(AlgorithmId::direct);
+        choice.reason = "some weights are not finite, and the padding must not meet them";
+    }
+    return choice;
+}
+
 bool spoiled_by_weights(const Problem& p, AlgorithmId id, bool pixel_lanes) {
     return is_winograd(id) || (p.padded() && (pixel_lanes || !skips_padding(id)));
 }

@@ -53,4 +53,7 @@ double largest(DType, const KernelTable&, const void* weights, int64_t size, int
 bool skips_padding(AlgorithmId);  // with channels in lanes
 bool spoiled_by_weights(const Problem&, AlgorithmId, bool pixel_lanes);
 
+// As choose(), for weights that are packed once and known to be finite or not.
+Choice choose_for_weights(const Problem&, const std::string& name, const KernelTable&, bool finite);
+
 }  // namespace fastconv

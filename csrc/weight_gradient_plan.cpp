@@ -18,7 +18,8 @@ constexpr int64_t fewest_tasks = 32;      // for whatever number of threads
 constexpr int64_t pixels_of_part = 512;   // at least
 constexpr double operations_per_task = 256e6;
 
-constexpr int64_t winograd_fewest_tiles = 12;  // below, transforming sums back costs more than is saved
+constexpr int64_t winograd_side = 4, winograd_positions = 36;  // of F(3x3, 4x4)
+constexpr int64_t winograd_fewest_tiles = 12;                  // below, transforming sums back costs more than is saved
 constexpr int64_t winograd_fewest_channels = 16;
 constexpr int64_t winograd_tiles_of_part = 48;  // at least, if there are as many
 constexpr int64_t winograd_strip = 16;          // tiles
@@ -31,7 +32,8 @@ std::string unsupported_winograd(const Problem& p) {
     return "";
 }
 
-int64_t winograd_tiles(const Problem& p) { return p.n * parts_of(p.output[1], 4) * parts_of(p.output[2], 4); }
+int64_t winograd_tile_rows(const Problem& p) { return p.n * parts_of(p.output[1], winograd_side); }
+int64_t winograd_tiles(const Problem& p) { return winograd_tile_rows(p) * parts_of(p.output[2], winograd_side); }
 
 bool winograd_pays(const Problem& p) {
     return unsupported_winograd(p).empty() && std::min(p.ic, p.oc) / p.groups >= winograd_fewest_channels &&
@@ -86,12 +88,12 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool winograd, bool finite) 
     a.sums = round_up(parts_of(a.group_out, a.out_blocks) + panel, panel) * p.taps() * in_channels;
 
     if (winograd) {
-        a.column_parts = at_least_one(parts_of(parts_of(columns, 4), winograd_strip));
-        const int64_t tile_rows = at_least_one(p.n * parts_of(a.out.size[1], 4)), tiles = winograd_tiles(p);
+        a.column_parts = at_least_one(parts_of(parts_of(columns, winograd_side), winograd_strip));
         const int64_t wanted = parts_of(fewest_tasks, at_least_one(a.groups * a.out_blocks * a.in_blocks));
-        a.parts = std::clamp<int64_t>(std::min(wanted, tiles / winograd_tiles_of_part), 1, tile_rows);
+        a.parts = std::clamp<int64_t>(std::min(wanted, winograd_tiles(p) / winograd_tiles_of_part), 1,
+                                      at_least_one(winograd_tile_rows(p)));
         // The sums of a block and what is multiplied at once share the second-level cache with the lines these come from.
-        const int64_t sums = 36 * a.sums / p.taps(), tile = 36 * (out_block + in_channels);
+        const int64_t sums = winograd_positions * a.sums / p.taps(), tile = winograd_positions * (out_block + in_channels);
         const int64_t affordable = (cache_sizes().l2 * 3 / 4 / int64_t(sizeof(T)) - sums) / tile;
         a.tiles_at_once = std::clamp<int64_t>(affordable, 16, winograd_most_tiles);
         return a;

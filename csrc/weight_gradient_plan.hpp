@@ -1,7 +1,6 @@
 // How the gradient of a convolution with respect to its weights is computed: a matrix product over pixels, or over the tiles
-// of Winograd's algorithm, cut into blocks
-// of channels and, where those are few, parts of the pixels. What is cut depends on the problem alone, and so does every
-// bit.
+// of Winograd's algorithm, cut into blocks of channels and, where those are few, parts of the pixels. What is cut depends on
+// the problem alone, and so does every bit.
 #pragma once
 
 #include <string>

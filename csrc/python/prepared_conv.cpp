@@ -106,11 +106,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepared_for(const S
 std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& key) {
     bool batched;
     const Problem p = convolution_.complete_on(key.input, batched);
-    Choice choice = choose(p, convolution_.algorithm, *key.isa);
-    if (!finite_ && spoiled_by_weights(with_border_drawn(p), choice.algorithm->id, false)) {
-        choice.algorithm = &algorithm_of(AlgorithmId::direct);
-        choice.reason = "some weights are not finite, and the padding must not meet them";
-    }
+    Choice choice = choose_for_weights(p, convolution_.algorithm, *key.isa, finite_);
     ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), true, finite_);
     auto weights = packed_for(plan);
     return std::make_shared<const Prepared>(

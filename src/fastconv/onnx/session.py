@@ -159,10 +159,10 @@ class Session:
             An input that is missing, unknown, or of another type or shape; a node whose inputs do not fit.
         """
         values = self._constants.copy()
+        known = [tensor.name for tensor in self.inputs]
         for name in inputs:
-            if name not in {tensor.name for tensor in self.inputs}:
-                known = ", ".join(repr(tensor.name) for tensor in self.inputs) or "none"
-                raise ModelError(f"input {name!r}: unknown, expected {known}")
+            if name not in known:
+                raise ModelError(f"input {name!r}: unknown, expected {', '.join(map(repr, known)) or 'none'}")
         given = []
         for tensor in self.inputs:
             if tensor.name not in inputs:
