@@ -14,7 +14,7 @@ constexpr double operations_per_element = 20;  // of an activation function, rou
 
 template <class T>
 Epilogue<T> epilogue_of(const ActivationSpec& a) {
-    return {nullptr, a.kind, T(a.low), T(a.high)};
+    return {nullptr, a.kind, T(a.low), T(a.high), nullptr, nullptr};
 }
 
 }  // namespace

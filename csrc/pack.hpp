@@ -7,6 +7,7 @@
 #include "memory.hpp"
 #include "problem.hpp"
 #include "select.hpp"
+#include "weight_memory.hpp"
 
 namespace fastconv {
 
@@ -37,7 +38,7 @@ struct WeightFormat {
 
 struct PackedWeights {
     WeightFormat format;
-    Buffer data;
+    WeightMemory data;
     double safe = 0;  // Winograd: the largest input for which no sum can overflow
 };
 

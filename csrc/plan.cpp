@@ -428,10 +428,10 @@ double ConvPlan::safe_input(double largest_weight) const {
 }
 
 std::shared_ptr<const PackedWeights> ConvPlan::pack(const void* weights) const {
-    Buffer buffer(packed_weight_bytes());
-    pack_to(weights, buffer.data());
+    WeightMemory memory(packed_weight_bytes());
+    pack_to(weights, memory.data());
     const double safe = safe_input(is_winograd(format_.algorithm) ? largest_weight(weights) : 0);
-    return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(buffer), safe});
+    return std::make_shared<const PackedWeights>(PackedWeights{format_, std::move(memory), safe});
 }
 
 template <class T>
@@ -440,6 +440,7 @@ ConvArgs<T> ConvPlan::arguments_of(const ConvArgs<T>& planned, const void* x, co
     a.x = static_cast<const T*>(x);
     a.y = static_cast<T*>(y);
     a.epilogue.bias = static_cast<const T*>(bias);
+    a.epilogue.y = a.y;
     a.offsets = offsets_.data();
     return a;
 }
@@ -466,16 +467,22 @@ void ConvPlan::each_part(const void* x, void* y, const F& f) const {
     }
 }
 
-void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y) const {
-    each_part(x, y, [&](const void* from, void* to) { run_packed(from, weights.data.data(), weights.safe, bias, to); });
+void ConvPlan::run(const void* x, const PackedWeights& weights, const void* bias, void* y, const void* residual) const {
+    each_part(x, y, [&](const void* from, void* to) {
+        const auto part = static_cast<char*>(to) - static_cast<char*>(y);
+        run_packed(from, weights.data.data(), weights.safe, bias, to,
+                   residual ? static_cast<const char*>(residual) + part : nullptr);
+    });
 }
 
-void ConvPlan::run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const {
+void ConvPlan::run_packed(const void* x, const void* weights, double safe, const void* bias, void* y,
+                          const void* residual) const {
     if (summary_.tasks == 0) return;
     if (dot_) return dot_->run(x, weights, static_cast<const float*>(bias), y);
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
-            const ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
+            ConvArgs<T> a = arguments_of(planned, x, weights, safe, bias, y);
+            a.epilogue.residual = static_cast<const T*>(residual);
             const auto kernel = kernel_of<T>(*format_.isa, problem_, format_.algorithm).run;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },

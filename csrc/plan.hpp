@@ -29,8 +29,9 @@ class ConvPlan {
     int64_t packed_weight_bytes() const;
     std::shared_ptr<const PackedWeights> pack(const void* weights) const;  // throws std::bad_alloc
 
-    // x and y are dense in the problem's layout; bias may be null, and is of the type computed in.
-    void run(const void* x, const PackedWeights&, const void* bias, void* y) const;
+    // x, y and what is added to it are dense in the problem's layout; bias and residual may be null, and are of the type
+    // computed in. There are no residuals where halves are taken.
+    void run(const void* x, const PackedWeights&, const void* bias, void* y, const void* residual = nullptr) const;
     // The same with the caller's own weights, finite or not. Each thread packs what its tasks read, just before they do.
     void run(const void* x, const void* weights, const void* bias, void* y) const;
 
@@ -56,7 +57,8 @@ class ConvPlan {
     double largest_weight(const void* weights) const;
     double safe_input(double largest_weight) const;     // what PackedWeights calls safe
     void pack_to(const void* weights, void* to) const;  // packed_weight_bytes()
-    void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y) const;
+    void run_packed(const void* x, const void* weights, double safe, const void* bias, void* y,
+                    const void* residual = nullptr) const;
     // The planned arguments with the pointers of one call.
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* weights, double safe, const void* bias,

@@ -13,6 +13,7 @@ from fastconv import Problem
 from fastconv._fastconv import supports
 
 from . import reference as ref
+from .guarded import guarded_copy
 from .oracle import Oracle, oracle
 from .problems import CONVOLUTIONS, LAYERS, arguments, arrays, call
 from .variants import algorithms, chosen, widest
@@ -236,6 +237,54 @@ def test_activation(name: str, activation: Any, isa: str) -> None:
         call(problem, data, activation=activation, algorithm="strict"),
         strict=True,
     )
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_residual(name: str, isa: str) -> None:
+    """It makes no difference to any bit whether a residual is added on the way or afterwards."""
+    text = CONVOLUTIONS[name]
+    problem, x = Problem(text), arrays(text).input
+    residual = np.random.default_rng(3).standard_normal(problem.output_shape).astype(x.dtype)
+    for algorithm in algorithms(problem):
+        sums = prepared(text, algorithm=algorithm, activation=None)(x) + residual
+        conv = prepared(text, algorithm=algorithm, activation="relu")
+        for flush in ("start", "end"):
+            actual = conv(x, residual=guarded_copy(residual, flush))
+            np.testing.assert_array_equal(actual, np.maximum(sums, 0), strict=True, err_msg=algorithm)
+    apart = np.repeat(residual, 2, axis=-1)[..., ::2]
+    np.testing.assert_array_equal(conv(x, None, apart), actual, strict=True)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "silu", "leaky_relu", None])
+def test_residual_before_activation(activation: Any, isa: str) -> None:
+    """Whatever the activation, the residual is added before."""
+    text = CONVOLUTIONS["channels-67"]
+    problem, x = Problem(text), arrays(text).input
+    residual = np.random.default_rng(3).standard_normal(problem.output_shape).astype(x.dtype)
+    sums = prepared(text, activation=None)(x) + residual
+    expected = getattr(fastconv, activation)(sums) if activation else sums
+    actual = prepared(text, activation=activation)(x, residual=residual)
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def test_residual_errors() -> None:
+    """Another shape or type, or memory that is written meanwhile, is refused."""
+    x = np.zeros((2, 3, 4, 4), np.float32)
+    conv = fastconv.Conv2d(np.zeros((5, 3, 1, 1), np.float32))
+    y = np.zeros((2, 5, 4, 4), np.float32)
+    with pytest.raises(ValueError, match=r"residual: shape \(5, 4, 4\), expected \(2, 5, 4, 4\)"):
+        conv(x, residual=y[0])
+    with pytest.raises(TypeError, match="residual: dtype float64"):
+        conv(x, residual=y.astype(np.float64))
+    with pytest.raises(ValueError, match="out: the array overlaps residual"):
+        conv(x, out=y, residual=y)
+    with pytest.raises(TypeError, match=r"expected x, out or residual"):
+        conv(x, add=y)
+    with pytest.raises(TypeError, match="takes 1 to 3 arguments"):
+        conv(x, y, y, y)
+    halves = fastconv.Conv2d(np.zeros((5, 3, 1, 1), np.float16))
+    with pytest.raises(TypeError, match="residual: the weights are float16, expected float32 or float64"):
+        halves(x.astype(np.float16), residual=y)
 
 
 def check_extents(weight: Any, extents: list[int], **kwargs: Any) -> None:

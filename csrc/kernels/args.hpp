@@ -22,6 +22,9 @@ struct Epilogue {
     const T* bias;  // one per output channel, or null
     Activation activation;
     T low, high;  // clamp: the bounds; leaky_relu: low is the slope
+    // Added to the sums before that: as many values as there are outputs, lying as those do from y on; or null.
+    const T* residual;
+    const T* y;
 };
 
 // Where a kernel that works in stages notes how long each took, if asked to.

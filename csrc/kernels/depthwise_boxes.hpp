@@ -115,6 +115,7 @@ inline void depthwise_do_box(const ConvArgs<T>& a, const DepthwisePanel& panel, 
 
     Epilogue<T> bias = a.epilogue;
     bias.activation = Activation::none;
+    bias.residual = nullptr;
     const int64_t step = tile_step(S, a.step[2], a.dilation[2], a.kernel[2]);
     const Range kd = taps_inside(a, 0, od);
     const BitsVec<T> group = group_lanes(a);

@@ -148,7 +148,7 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
 #pragma GCC unroll 4
         for (int j = 0; j < m; ++j) {
             column[j] += bias;
-            if (e.activation == Activation::clamp)
+            if (clamps_in_registers(e))
                 column[j] = at_most(at_least(column[j], broadcast(e.low)), broadcast(e.high));
         }
         const Vec<T> even[] = {low_zipped(column[0], column[2], each), high_zipped(column[0], column[2], each)};
@@ -197,7 +197,7 @@ inline void winograd_tiles(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t r,
         for (int64_t i = 0; i < rows; ++i) {
             T* to = y + o * a.out.c_stride + i * a.out.stride[1];
             winograd_store_row<T, W>(a.epilogue, half + (o * W * m + i) * alpha * L, bias, to, pixels);
-            if (in_second_pass(a.epilogue.activation)) activate_rows(a.epilogue, to, 0, 1, pixels);
+            if (in_second_pass(a.epilogue)) finish_stored(a.epilogue, to, 0, 1, pixels);
         }
     }
 }

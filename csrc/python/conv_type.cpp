@@ -29,20 +29,27 @@ PreparedConv& conv_of(PyObject* self) {
 // ---- the call ----
 
 constexpr const char* call_doc =
-    "__call__($self, /, x, out=None)\n--\n\n"
+    "__call__($self, /, x, out=None, residual=None)\n--\n\n"
     "Convolve `x`, of any extent and batch size, with the packed weights.\n\n"
     "Parameters\n----------\n"
     "x : array_like, dtype of the weights\n    Batched or unbatched, in the layout of this object.\n"
-    "out : ndarray, optional\n    Where to store the result, as in `conv2d`.\n\n"
+    "out : ndarray, optional\n    Where to store the result, as in `conv2d`.\n"
+    "residual : array_like, dtype of the weights, optional\n"
+    "    Added to the sums before they are activated, ``activation(x * weight + bias + residual)``, as\n"
+    "    networks with shortcuts do (He et al., 2016, https://arxiv.org/abs/1512.03385). Of the result's\n"
+    "    shape. The same bits as adding it to the result of an object without activation, which takes\n"
+    "    another pass. Weights are float32 or float64 then.\n\n"
     "Returns\n-------\n"
     "ndarray\n    The result, of shape ``self.output_shape(x.shape)``.";
 
-constexpr const char* parameters[] = {"x", "out"};
+constexpr const char* parameters[] = {"x", "out", "residual"};
+constexpr int parameter_count = 3;
 
 // Puts each argument where its parameter is, as Python does for a function with defaults.
-void bind(PyObject* const* arguments, Py_ssize_t positional, PyObject* names, PyObject* (&values)[2]) {
+void bind(PyObject* const* arguments, Py_ssize_t positional, PyObject* names, PyObject* (&values)[parameter_count]) {
     const std::string call = "__call__()";
-    if (positional > 2) throw py::type_error(call + " takes 1 or 2 arguments, x and out, got " + std::to_string(positional));
+    if (positional > parameter_count)
+        throw py::type_error(call + " takes 1 to 3 arguments, x, out and residual, got " + std::to_string(positional));
     std::copy_n(arguments, positional, values);
     for (Py_ssize_t i = 0; i < (names ? PyTuple_GET_SIZE(names) : 0); ++i) {
         PyObject* name = PyTuple_GET_ITEM(names, i);
@@ -51,7 +58,7 @@ void bind(PyObject* const* arguments, Py_ssize_t positional, PyObject* names, Py
         });
         if (parameter == std::end(parameters))
             throw py::type_error(call + " got an unexpected argument " + py::repr(name).cast<std::string>() +
-                                 ", expected x and out");
+                                 ", expected x, out or residual");
         const auto at = parameter - parameters;
         if (at < positional) throw py::type_error(call + " got two values for argument '" + *parameter + "'");
         values[at] = arguments[positional + i];
@@ -61,13 +68,13 @@ void bind(PyObject* const* arguments, Py_ssize_t positional, PyObject* names, Py
 
 PyObject* call(PyObject* self, PyObject* const* arguments, size_t count, PyObject* names) {
     return translated([&] {
-        PyObject* values[] = {nullptr, Py_None};
+        PyObject* values[] = {nullptr, Py_None, Py_None};
         bind(arguments, PyVectorcall_NARGS(count), names, values);
-        return object_of(self).conv->call(values[0], values[1]);
+        return object_of(self).conv->call(values[0], values[1], values[2]);
     });
 }
 
-// Python documents every __call__ alike; a copy of its description tells x and out, and is otherwise the same to Python.
+// Python documents every __call__ alike; a copy of its description tells the parameters, and is otherwise the same to Python.
 void document_call(const py::object& type) {
     const py::object plain = type.attr("__call__");
     const auto* descriptor = reinterpret_cast<PyWrapperDescrObject*>(plain.ptr());

@@ -43,18 +43,36 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     if (b) bias_native_ = native(*(bias_ = frozen(*b, dtype)), dtype);
 }
 
-py::array PreparedConv::call(py::handle input, py::handle out) {
+py::array PreparedConv::call(py::handle input, py::handle out, py::handle residual) {
     const py::array x = array_of(input, "input");
     const DType dtype = problem().dtype;
     check_dtype(x, "input", dtype, "weight");
     const auto prepared = prepared_for(shape_of(x));
-    Result y(out, prepared->output, dtype, {{"input", &x}});
+    const std::optional<py::array> added = residual_of(residual, prepared->output);
+    Result y(out, prepared->output, dtype, {{"input", &x}, {"residual", added ? &*added : nullptr}});
     const bool halves = prepared->plan.takes_halves();
     const py::array x_native = taken(x, dtype, halves);
+    const std::optional<py::array> added_native = added ? std::optional(native(*added, dtype)) : std::nullopt;
     const void* bias = bias_native_ ? bias_native_->data() : nullptr;
+    const void* addend = added_native ? added_native->data() : nullptr;
     void* y_data = y.data(halves);
-    compute(prepared->problem.operations(), [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data); });
+    compute(prepared->problem.operations(),
+            [&] { prepared->plan.run(x_native.data(), *prepared->weights, bias, y_data, addend); });
     return y.array();
+}
+
+// What is added to the output, if anything is.
+std::optional<py::array> PreparedConv::residual_of(py::handle residual, const Shape& output) const {
+    if (residual.is_none()) return std::nullopt;
+    const DType dtype = problem().dtype;
+    if (is_half(dtype))
+        throw py::type_error(std::string("residual: the weights are ") + to_string(dtype) + ", expected float32 or float64");
+    py::array r = array_of(residual, "residual");
+    check_dtype(r, "residual", dtype, "weight");
+    if (shape_of(r) != output)
+        throw py::value_error("residual: shape " + to_string(shape_of(r)) + ", expected " + to_string(output) +
+                              ", that of the output");
+    return r;
 }
 
 py::object PreparedConv::explain(py::handle input_shape) {

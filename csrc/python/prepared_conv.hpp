@@ -18,7 +18,7 @@ class PreparedConv {
                  py::handle dilation, py::handle groups, py::handle padding_mode, py::handle layout, py::handle activation,
                  py::handle algorithm);
 
-    py::array call(py::handle input, py::handle out);
+    py::array call(py::handle input, py::handle out, py::handle residual);
     py::object explain(py::handle input_shape);
     py::object profile(py::handle input);  // of one call: (name, nanoseconds of all threads, work, unit) of each stage
     py::object output_shape(py::handle input_shape) const;
@@ -61,6 +61,7 @@ class PreparedConv {
     const Problem& problem() const { return convolution_.problem; }
     py::tuple used(const Axes& a) const { return to_tuple(Shape(a.end() - problem().rank, a.end())); }
 
+    std::optional<py::array> residual_of(py::handle residual, const Shape& output) const;
     std::shared_ptr<const Prepared> prepared_for(const Shape& input);
     std::shared_ptr<const Prepared> prepare(const Key&);
     std::shared_ptr<const PackedWeights> packed_for(const ConvPlan&);

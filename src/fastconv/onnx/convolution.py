@@ -72,21 +72,25 @@ def conv(node: Node) -> Function:
     if how.rule != "SAME_LOWER":
         prepared = prepare("same" if how.rule == "SAME_UPPER" else how.pads)
 
-        def call(x: Array, *_: Array | None) -> Array:
+        def call(
+            x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None
+        ) -> Array:
             _check_input(x, weight)
-            y: Array = prepared(x)
+            y: Array = prepared(x, out, residual)
             return y
 
         return call
 
     by_pads: dict[Any, Any] = {}
 
-    def call_lower(x: Array, *_: Array | None) -> Array:
+    def call_lower(
+        x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None
+    ) -> Array:
         _check_input(x, weight)
         pads = how.padding(x.shape[2:], kernel)
         if pads not in by_pads:
             by_pads[pads] = prepare(pads)
-        y: Array = by_pads[pads](x)
+        y: Array = by_pads[pads](x, out, residual)
         return y
 
     return call_lower

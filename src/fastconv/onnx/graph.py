@@ -62,6 +62,7 @@ class Node:
     constants: dict[str, NDArray[Any]]  # those of the graph
     captured: list[str]  # values of the graph that its subgraphs read
     activation: Activation | None = None  # one that was a node of its own
+    residual: bool = False  # whether the fourth input is added before that
 
     def __str__(self) -> str:
         return f"node {self.proto.name or ', '.join(filter(None, self.outputs))!r} ({self.op})"
@@ -73,6 +74,13 @@ class Node:
     def constant(self, index: int) -> NDArray[Any] | None:
         """Return the value of an input that is the same in every run, None of any other."""
         return self.constants.get(self.inputs[index]) if self.given(index) else None
+
+    def is_prepared_conv(self) -> bool:
+        """Say whether this is a Conv whose weights can be packed before it runs."""
+        weight = self.constant(1) if self.op == "Conv" and not self.domain else None
+        if weight is None or (self.given(2) and self.constant(2) is None):
+            return False
+        return 3 <= weight.ndim <= 5 and weight.dtype in (np.float32, np.float64)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of an attribute."""
@@ -98,6 +106,17 @@ class Graph:
             for name in [*node.inputs, *node.captured]:
                 found.setdefault(name, []).append(node)
         return found
+
+    def tensor(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+        """Return shape and dtype of a value, None if the model does not tell every extent."""
+        kind = self.types.get(name)
+        if kind is None:
+            return None
+        tensor = _tensor(onnx.ValueInfoProto(name=name, type=kind))
+        shape = None if tensor.shape is None else tuple(e for e in tensor.shape if isinstance(e, int))
+        if shape is None or tensor.dtype is None or len(shape) != len(tensor.shape or ()):
+            return None
+        return shape, tensor.dtype
 
     def add_constant(self, name: str, value: NDArray[Any]) -> str:
         """Keep a constant under a name like this one that is free."""

@@ -47,9 +47,9 @@ def max_pool(node: Node) -> Function:
     indexed = len(node.outputs) > 1 and bool(node.outputs[1])
     pool = _MAX[len(kernel) - 1]
 
-    def run(x: Array) -> Any:
+    def run(x: Array, *, out: Array | None = None) -> Any:
         pads = _padding(x, kernel, how)
-        y = pool(x, kernel, how.strides, pads, how.dilations, ceil, indexed)
+        y = pool(x, kernel, how.strides, pads, how.dilations, ceil, indexed, out=out)
         if not indexed:
             return y
         values, places = y
@@ -74,9 +74,9 @@ def average_pool(node: Node) -> Function:
     ceil, counted = bool(node.get("ceil_mode")), bool(node.get("count_include_pad"))
     pool = _AVERAGE[len(kernel) - 1]
 
-    def run(x: Array) -> Array:
+    def run(x: Array, *, out: Array | None = None) -> Array:
         pads = _padding(x, kernel, how)
-        y: Array = pool(x, kernel, how.strides, pads, ceil, counted)
+        y: Array = pool(x, kernel, how.strides, pads, ceil, counted, out=out)
         return y
 
     return run

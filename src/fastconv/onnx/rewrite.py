@@ -22,6 +22,7 @@ __all__ = [
     "fold_constants",
     "fold_scales",
     "fuse_activations",
+    "fuse_residuals",
     "rewrite",
 ]
 
@@ -36,6 +37,7 @@ def rewrite(graph: Graph) -> Graph:
     drop_identities(graph)
     fold_scales(graph)
     convolve_normalizations(graph)
+    fuse_residuals(graph)
     fuse_activations(graph)
     return graph
 
@@ -135,7 +137,7 @@ def fold_scales(graph: Graph) -> None:
     for node in graph.nodes:
         if id(node) in gone:
             continue
-        fold = _scale_conv if _is_prepared_conv(node) else _scale_normalization
+        fold = _scale_conv if node.is_prepared_conv() else _scale_normalization
         rank = _rank(graph, node)
         own = _normalization(node) if fold is _scale_normalization else None
         if rank is None or (fold is _scale_normalization and own is None):
@@ -149,13 +151,6 @@ def fold_scales(graph: Graph) -> None:
             node.outputs = [after.outputs[0]]
             gone.add(id(after))
     graph.nodes = [node for node in graph.nodes if id(node) not in gone]
-
-
-def _is_prepared_conv(node: Node) -> bool:
-    weight, bias = node.constant(1) if node.op == "Conv" and not node.domain else None, node.constant(2)
-    if weight is None or (node.given(2) and bias is None):
-        return False
-    return 3 <= weight.ndim <= 5 and weight.dtype in (np.float32, np.float64)
 
 
 def _rank(graph: Graph, node: Node) -> int | None:
@@ -248,12 +243,49 @@ def _dtype(graph: Graph, node: Node) -> np.dtype[Any] | None:
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type))
 
 
+def fuse_residuals(graph: Graph) -> None:
+    """Let Conv add what an Add or Sum after it adds, if that has the same shape and is known before it.
+
+    Where both inputs are convolutions, as at the beginning of a stage, it is the later one.
+    """
+    consumers = graph.consumers()
+    order = {name: place for place, node in enumerate(graph.nodes) for name in node.outputs}
+    producers = {node.outputs[0]: node for node in graph.nodes if node.is_prepared_conv()}
+    gone: set[int] = set()
+    for node in graph.nodes:
+        if node.op not in ("Add", "Sum") or node.domain or len(node.inputs) != 2:
+            continue
+        for output, other in (node.inputs, node.inputs[::-1]):
+            conv = producers.get(output)
+            if conv is None or conv.residual or _follower(graph, conv, consumers) is not node:
+                continue
+            if order.get(other, -1) < order[output] and _same_type(graph, output, other):
+                conv.inputs = [*conv.inputs, *[""] * (3 - len(conv.inputs)), other]
+                conv.residual = True
+                conv.outputs = node.outputs
+                order[node.outputs[0]] = order[output]
+                gone.add(id(node))
+                break
+    graph.nodes = [node for node in graph.nodes if id(node) not in gone]
+
+
+def _same_type(graph: Graph, first: str, second: str) -> bool:
+    """Say whether two values are known to have the same type, and extents that are the same or named so."""
+    kinds = [graph.types.get(name) for name in (first, second)]
+    tensors = [kind.tensor_type for kind in kinds if kind is not None and kind.HasField("tensor_type")]
+    if len(tensors) < 2 or not all(tensor.HasField("shape") for tensor in tensors):
+        return False
+    shapes = [[extent.dim_param or extent.dim_value for extent in tensor.shape.dim] for tensor in tensors]
+    # An extent without name or value is 0 here, which might be any.
+    return tensors[0].elem_type == tensors[1].elem_type and shapes[0] == shapes[1] and 0 not in shapes[0]
+
+
 def fuse_activations(graph: Graph) -> None:
     """Let Conv, and Gemm of float32 or float64, apply the activation after them as they store."""
     consumers = graph.consumers()
     gone: set[int] = set()
     for node in graph.nodes:
-        if not (_is_prepared_conv(node) or _is_prepared_gemm(node)):
+        if not (node.is_prepared_conv() or _is_prepared_gemm(node)):
             continue
         gated = _gate(graph, node, consumers)
         if gated is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastconv.onnx import rewrite
+from fastconv.onnx.concatenation import Part, parts
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
 from fastconv.onnx.reference import by_reference
@@ -32,7 +33,7 @@ class Step:
         Where each value of the graph is kept.
     """
 
-    __slots__ = ("_function", "_graph", "_reference", "activation", "dies", "inputs", "node", "outputs")
+    __slots__ = ("_function", "_graph", "_reference", "dies", "inputs", "node", "outputs", "target")
 
     def __init__(self, node: Node, graph: Graph, places: Mapping[str, int]) -> None:
         self.node = node
@@ -41,6 +42,7 @@ class Step:
         self.inputs = [places[name] for name in [*node.inputs, *node.captured]]
         self.outputs = [places[name] for name in node.outputs]
         self.dies: list[int] = []  # places that nobody reads after this step
+        self.target: tuple[Part, int] | None = None  # where to compute: part of an array, and its place
 
     @property
     def by_reference(self) -> bool:
@@ -52,7 +54,10 @@ class Step:
         inputs = [values[place] for place in self.inputs]
         try:
             try:
-                found = self._function(*inputs)
+                if self.target is None or self._reference:
+                    found = self._function(*inputs)
+                else:
+                    found = self._function(*inputs, out=self._target(values))
             except UnsupportedError:
                 self._function, self._reference = _reference(self.node, self._graph), True
                 found = self._function(*inputs)
@@ -65,6 +70,14 @@ class Step:
             values[place] = np.asarray(value) if isinstance(value, np.generic) else value
         for place in self.dies:
             values[place] = None
+
+    def _target(self, values: list[Any]) -> NDArray[Any]:
+        """Return where the output is wanted; who comes first makes the array."""
+        assert self.target is not None
+        part, place = self.target
+        if values[place] is None:
+            values[place] = np.empty(part.shape, part.dtype)
+        return part.within(values[place])
 
 
 def bind(node: Node, graph: Graph) -> tuple[Function, bool]:
@@ -118,7 +131,16 @@ class Session:
                 raise ModelError(f"output {tensor.name!r}: nothing computes it")
         self._steps = [Step(node, graph, places) for node in graph.nodes]
         self._places = places
-        self._constants: list[Any] = [None] * len(places)
+        targets = parts(graph)
+        arrays: dict[str, int] = {}  # places of those of Concat, empty until a part is computed
+        for step in self._steps:
+            part = targets.get(step.node.outputs[0])
+            if part is not None:
+                place = arrays.setdefault(part.concat, len(places) + len(arrays))
+                step.target = part, place
+                if part.concat == step.node.outputs[0]:
+                    step.dies.append(place)
+        self._constants: list[Any] = [None] * (len(places) + len(arrays))
         read = {name for node in graph.nodes for name in [*node.inputs, *node.captured]}
         read.update(tensor.name for tensor in graph.outputs)
         for name in read & graph.constants.keys():

@@ -68,7 +68,20 @@ def transpose(node: Node) -> Function:
 def concat(node: Node) -> Function:
     """One after another."""
     axis = node.get("axis", 1)
-    return lambda *values: np.concatenate(values, axis)
+
+    def run(*values: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return np.concatenate(values, axis)
+        first = 0
+        for value in values:
+            end = first + value.shape[1]
+            part = out[:, first:end]
+            if not np.may_share_memory(part, value):  # else it was computed there, see placement.py
+                np.copyto(part, value)
+            first = end
+        return out
+
+    return run
 
 
 @operator("Split")
