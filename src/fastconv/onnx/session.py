@@ -15,6 +15,7 @@ from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
 from fastconv.onnx.reference import by_reference
 from fastconv.onnx.table import TABLE, Function
+from fastconv.onnx.weights import value_of
 
 __all__ = ["Session", "Step", "load"]
 
@@ -121,9 +122,11 @@ class Session:
         self._constants: list[Any] = [None] * len(places)
         read = {name for node in graph.nodes for name in [*node.inputs, *node.captured]}
         read.update(tensor.name for tensor in graph.outputs)
-        for name in read & graph.constants.keys():
-            self._constants[places[name]] = graph.constants[name]
-        self._free_early({*graph.constants, *(tensor.name for tensor in graph.outputs), ""})
+        kept = read & graph.constants.keys()
+        for name in kept:
+            self._constants[places[name]] = value_of(graph.constants[name])
+        graph.constants.clear()  # functions have what they need, in the form that they need
+        self._free_early({*kept, *(tensor.name for tensor in graph.outputs), ""})
 
     def _free_early(self, kept: set[str]) -> None:
         """Tell each step which values die with it."""
@@ -242,7 +245,8 @@ def load(model: Source) -> Session:
     Parameters
     ----------
     model : path, bytes or onnx.ModelProto
-        A ``.onnx`` file, its content, or a model in memory.
+        A ``.onnx`` file, its content, or a model in memory. Weights of a file are read one by one; once the
+        model is loaded nothing of it is needed any more.
 
     Returns
     -------
@@ -277,4 +281,5 @@ def load(model: Source) -> Session:
     >>> session.summary()
     {'fastconv': Counter({'Conv': 1}), 'onnx.reference': Counter()}
     """
-    return Session(read(model))
+    with read(model) as graph:
+        return Session(graph)
