@@ -345,3 +345,17 @@ def test_a_file_of_tiny_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"\x08\x0a" * 1001 + field(7, model.graph.SerializeToString()) + rest_of(model)
     assert weights.cut(io.BytesIO(content)) == (b"", [])
     check_expected(result(content))
+
+
+def test_a_file_that_becomes_shorter() -> None:
+    """Between the look through it and the reading of a weight."""
+    content = convolution().SerializeToString()
+    left, pieces = weights.cut(io.BytesIO(content))
+    tensors = onnx.load_model_from_string(left).graph.initializer
+    ((name, weight),) = weights.initializers(tensors, pieces, io.BytesIO(content), "")
+    assert name == "w"
+    np.testing.assert_array_equal(weights.value_of(weight), WEIGHT)
+    ((_, weight),) = weights.initializers(tensors, pieces, io.BytesIO(content[:50_000]), "")
+    assert weight.shape == WEIGHT.shape
+    with pytest.raises(ModelError, match="initializer 'w': the file has become shorter"):
+        weights.value_of(weight)

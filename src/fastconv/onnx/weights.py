@@ -135,7 +135,7 @@ def _in_file(tensor: onnx.TensorProto, piece: Piece, file: BinaryIO) -> Weight:
     name, shape, dtype = tensor.name, tuple(tensor.dims), _dtype(tensor)
 
     def read() -> NDArray[Any]:
-        value = np.empty(shape, dtype.newbyteorder("<"))
+        value = np.empty(shape, dtype.newbyteorder("<"))  # protobuf's, on any machine
         file.seek(piece.begin)
         if file.readinto(value.reshape(-1).view(np.uint8)) != value.nbytes:  # type: ignore[attr-defined]
             raise ModelError(f"initializer {name!r}: the file has become shorter")
