@@ -12,6 +12,7 @@ from fastconv import quantized
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Node
 from fastconv.onnx.table import Function, operator
+from fastconv.onnx.weights import Constant, value_of
 from fastconv.onnx.windows import Windows, windows
 
 Array = NDArray[Any]
@@ -25,7 +26,7 @@ _TRANSPOSED: tuple[Any, ...] = (
 )
 
 
-def _kernel(node: Node, weight: Array) -> tuple[int, ...]:
+def _kernel(node: Node, weight: Constant) -> tuple[int, ...]:
     """Return the extents of a kernel of one to three axes."""
     kernel = weight.shape[2:]
     declared = node.get("kernel_shape")
@@ -36,23 +37,21 @@ def _kernel(node: Node, weight: Array) -> tuple[int, ...]:
     return kernel
 
 
-def _check_input(x: Array, weight: Array) -> None:
-    if x.ndim != weight.ndim:
-        raise ModelError(
-            f"input of shape {x.shape} and weights of shape {weight.shape}: expected equal ranks"
-        )
+def _check_input(x: Array, weight: tuple[int, ...]) -> None:
+    if x.ndim != len(weight):
+        raise ModelError(f"input of shape {x.shape} and weights of shape {weight}: expected equal ranks")
 
 
 @operator("Conv")
 def conv(node: Node) -> Function:
     """By a prepared object if the weights are constants."""
     groups, activation = node.get("group", 1), node.activation
-    weight, bias = node.constant(1), node.constant(2)
-    if weight is None or (node.given(2) and bias is None):
+    known, bias = node.unread(1), node.constant(2)
+    if known is None or (node.given(2) and bias is None):
 
         def convolve(x: Array, w: Array, b: Array | None = None) -> Array:
             kernel = _kernel(node, w)
-            _check_input(x, w)
+            _check_input(x, w.shape)
             how = windows(node, len(kernel))
             pads = how.padding(x.shape[2:], kernel)
             y: Array = _PLAIN[len(kernel) - 1](
@@ -62,8 +61,10 @@ def conv(node: Node) -> Function:
 
         return convolve
 
-    kernel = _kernel(node, weight)
+    kernel = _kernel(node, known)
     how = windows(node, len(kernel))
+    weight, shape = value_of(known), known.shape
+    node.leave_out(1, 2)
 
     def prepare(pads: Any) -> Any:
         kind = _PREPARED[len(kernel) - 1]
@@ -75,7 +76,7 @@ def conv(node: Node) -> Function:
         def call(
             x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None
         ) -> Array:
-            _check_input(x, weight)
+            _check_input(x, shape)
             y: Array = prepared(x, out, residual)
             return y
 
@@ -86,7 +87,7 @@ def conv(node: Node) -> Function:
     def call_lower(
         x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None
     ) -> Array:
-        _check_input(x, weight)
+        _check_input(x, shape)
         pads = how.padding(x.shape[2:], kernel)
         if pads not in by_pads:
             by_pads[pads] = prepare(pads)
@@ -103,7 +104,7 @@ def conv_transpose(node: Node) -> Function:
 
     def convolve(x: Array, w: Array, b: Array | None = None) -> Array:
         kernel = _kernel(node, w)
-        _check_input(x, w)
+        _check_input(x, w.shape)
         rank = len(kernel)
         how = windows(node, rank)
         extra = tuple(node.get("output_padding") or (0,) * rank)
@@ -159,13 +160,11 @@ class _QuantizedConv:
         self.node = node
         self.places = [weight, zero_point, *([] if bias is None else [bias])]
         self.kept: dict[Any, quantized.Conv] = {}
-        self.constant = all(
-            node.constant(place) is not None or not node.given(place) for place in self.places
-        )
+        self.constant = all(node.unread(place) is not None or not node.given(place) for place in self.places)
 
     def __call__(self, x: Array, weight: Array, zero_point: Array | None, bias: Array | None = None) -> Any:
         kernel = _kernel(self.node, weight)
-        _check_input(x, weight)
+        _check_input(x, weight.shape)
         how = windows(self.node, len(kernel))
         pads = how.padding(x.shape[2:], kernel)
         if pads in self.kept:

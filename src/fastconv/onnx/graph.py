@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from fastconv._typing import Activation
 from fastconv.onnx.errors import ModelError, check_size
+from fastconv.onnx.weights import Constant, Piece, cut, initializers, is_small, value_of
 
 __all__ = ["Graph", "Node", "Source", "Tensor", "read"]
 
@@ -26,8 +28,6 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
 
 STANDARD = {"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"}
 """The domains whose operators `onnx.reference` knows."""
-
-_SMALL = 4096  # elements; larger constants say nothing about shapes, and are not copied to infer these
 
 
 class Tensor(NamedTuple):
@@ -59,7 +59,7 @@ class Node:
     outputs: list[str]
     attributes: dict[str, Any]
     opset: int
-    constants: dict[str, NDArray[Any]]  # those of the graph
+    constants: dict[str, Constant]  # those of the graph
     captured: list[str]  # values of the graph that its subgraphs read
     activation: Activation | None = None  # one that was a node of its own
     residual: bool = False  # whether the fourth input is added before that
@@ -73,14 +73,24 @@ class Node:
 
     def constant(self, index: int) -> NDArray[Any] | None:
         """Return the value of an input that is the same in every run, None of any other."""
+        found = self.unread(index)
+        return None if found is None else value_of(found)
+
+    def unread(self, index: int) -> Constant | None:
+        """Return the same for who may want no more than its shape and dtype."""
         return self.constants.get(self.inputs[index]) if self.given(index) else None
 
     def is_prepared_conv(self) -> bool:
         """Say whether this is a Conv whose weights can be packed before it runs."""
-        weight = self.constant(1) if self.op == "Conv" and not self.domain else None
-        if weight is None or (self.given(2) and self.constant(2) is None):
+        weight = self.unread(1) if self.op == "Conv" and not self.domain else None
+        if weight is None or (self.given(2) and self.unread(2) is None):
             return False
-        return 3 <= weight.ndim <= 5 and weight.dtype in (np.float32, np.float64)
+        return 3 <= len(weight.shape) <= 5 and weight.dtype in (np.float32, np.float64)
+
+    def leave_out(self, *indices: int) -> None:
+        """Read constants no more: the node's function keeps them in a form of its own."""
+        for index in filter(self.given, indices):
+            self.inputs[index] = ""
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of an attribute."""
@@ -94,7 +104,7 @@ class Graph:
     inputs: list[Tensor]
     outputs: list[Tensor]
     nodes: list[Node]
-    constants: dict[str, NDArray[Any]]
+    constants: dict[str, Constant]
     types: dict[str, onnx.TypeProto]
     opsets: dict[str, int]
     names: set[str] = field(default_factory=set)
@@ -118,40 +128,56 @@ class Graph:
             return None
         return shape, tensor.dtype
 
-    def add_constant(self, name: str, value: NDArray[Any]) -> str:
+    def add_constant(self, name: str, value: Constant) -> str:
         """Keep a constant under a name like this one that is free."""
         while name in self.names:
             name += "'"
         self.names.add(name)
-        value.setflags(write=False)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
         self.constants[name] = value
         return name
 
 
-def read(source: Source) -> Graph:
-    """Read and check a model, and infer shapes."""
-    model, label = _parse(source)
-    try:
-        return _graph(_inlined(model))
-    except (ModelError, UnicodeDecodeError) as error:  # the latter where a name is no text
-        raise ModelError(f"{label}: {error}") from error
-
-
-def _parse(source: Source) -> tuple[onnx.ModelProto, str]:
+@contextmanager
+def read(source: Source) -> Iterator[Graph]:
+    """Read and check a model, and infer shapes. Its large constants can be read until the context ends."""
     if isinstance(source, onnx.ModelProto):
-        return source, "model"
-    if isinstance(source, bytes):
-        label, file = "model", io.BytesIO(source)
+        yield _read("model", source, [], None, None)
+    elif isinstance(source, bytes):
+        with io.BytesIO(source) as file:
+            yield _read("model", *_parse(file, "model", None), file, None)
     elif isinstance(source, str | os.PathLike):
-        label, file = os.fspath(source), None
-        with open(source, "rb"):  # the system's own error, which names the file
-            pass
+        label = os.fspath(source)
+        with open(source, "rb") as opened:
+            yield _read(label, *_parse(opened, label, label), opened, os.path.dirname(label))
     else:
         raise TypeError(f"model: {type(source).__name__}, expected a path, bytes or onnx.ModelProto")
+
+
+def _parse(file: BinaryIO, label: str, path: str | None) -> tuple[onnx.ModelProto, list[Piece | None]]:
+    content, pieces = cut(file)
     try:
-        return onnx.load(label if file is None else file), label
-    except Exception as error:  # protobuf's, of several kinds, and those of external data
+        if pieces:
+            return onnx.load_model_from_string(content), pieces
+        file.seek(0)
+        return onnx.load(file if path is None else path, load_external_data=False), []
+    except Exception as error:  # protobuf's, of several kinds
         raise ModelError(f"{label}: not an ONNX model: {error}") from error
+
+
+def _read(
+    label: str,
+    model: onnx.ModelProto,
+    pieces: list[Piece | None],
+    file: BinaryIO | None,
+    folder: str | None,
+) -> Graph:
+    try:
+        values = dict(initializers(model.graph.initializer, pieces, file, folder or ""))
+        return _graph(_inlined(model), values, folder)
+    except (ModelError, UnicodeDecodeError) as error:  # the latter where a name is no text
+        raise ModelError(f"{label}: {error}") from error
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -164,15 +190,16 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         raise ModelError(f"its functions cannot be inlined: {error}") from error
 
 
-def _graph(model: onnx.ModelProto) -> Graph:
+def _graph(model: onnx.ModelProto, constants: dict[str, Constant], folder: str | None) -> Graph:
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
     for proto in model.graph.node:
         _check_operator(proto, opsets)
-    types = _types(model)
-    constants = dict(_constants(model.graph.initializer))
+    bare = _bare(model)
+    types = _types(bare, model, folder)
     if model.graph.sparse_initializer:
         raise ModelError("sparse initializers are not supported")
-    nodes = [_node(proto, opsets, constants) for proto in model.graph.node]
+    # Not the model's own, by which all its weights would stay in memory.
+    nodes = [_node(proto, opsets, constants) for proto in bare.graph.node]
     inputs = [_tensor(value) for value in model.graph.input if value.name not in constants]
     names = {value.name for value in model.graph.input} | constants.keys()
     names.update(name for node in nodes for name in node.outputs)
@@ -185,6 +212,9 @@ def _domain(name: str) -> str:
 
 
 def _check_operator(proto: onnx.NodeProto, opsets: dict[str, int]) -> None:
+    for text in [proto.name, proto.op_type, proto.domain, *proto.input, *proto.output]:
+        if not isinstance(text, str):  # as protobuf hands out what is no UTF-8
+            raise ModelError(f"{text!r} in a node: expected UTF-8")
     domain = _domain(proto.domain)
     label = f"node {proto.name or ', '.join(filter(None, proto.output))!r}"
     if domain not in STANDARD:
@@ -215,11 +245,8 @@ def _check_windows(proto: onnx.NodeProto, label: str) -> None:
             )
 
 
-def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
-    """Check the model, and infer the types of its values.
-
-    Both are done without the large constants, which take time to copy and say nothing but their shapes.
-    """
+def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy without the large constants, of which nothing is left but their shapes."""
     bare = onnx.ModelProto(ir_version=max(model.ir_version, 4) if model.ir_version > 0 else 0)
     bare.opset_import.extend(model.opset_import)
     graph = bare.graph
@@ -232,12 +259,20 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     graph.value_info.extend(model.graph.value_info)
     named = {value.name for value in model.graph.input}
     for tensor in model.graph.initializer:
-        extents = list(tensor.dims)
-        if np.prod([float(extent) for extent in extents]) <= _SMALL:
+        if is_small(tensor):
             graph.initializer.append(tensor)
         elif tensor.name not in named:
+            extents = list(tensor.dims)
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, extents))
+    return bare
+
+
+def _types(bare: onnx.ModelProto, model: onnx.ModelProto, folder: str | None) -> dict[str, onnx.TypeProto]:
+    """Check a model, of which there is a copy without large constants, and infer the types of its values."""
+    graph = bare.graph
     try:
+        if folder is not None:  # external data of attributes, and of small constants
+            onnx.load_external_data_for_model(bare, folder)
         onnx.checker.check_model(bare)
         del graph.output[:]
         graph.output.extend(model.graph.output)
@@ -273,17 +308,7 @@ def _infer(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.shape_inference.infer_shapes(model)
 
 
-def _constants(tensors: Iterable[onnx.TensorProto]) -> Iterator[tuple[str, NDArray[Any]]]:
-    for tensor in tensors:
-        try:
-            value = np.asarray(onnx.numpy_helper.to_array(tensor))
-        except Exception as error:
-            raise ModelError(f"initializer {tensor.name!r}: {error}") from error
-        value.setflags(write=False)
-        yield tensor.name, value
-
-
-def _node(proto: onnx.NodeProto, opsets: dict[str, int], constants: dict[str, NDArray[Any]]) -> Node:
+def _node(proto: onnx.NodeProto, opsets: dict[str, int], constants: dict[str, Constant]) -> Node:
     domain = _domain(proto.domain)
     attributes = {item.name: _attribute(item) for item in proto.attribute}
     captured = sorted(

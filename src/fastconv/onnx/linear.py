@@ -40,11 +40,12 @@ def gemm(node: Node) -> Function:
 
     kept = weight(known) if known is not None and known.ndim == 2 and known.dtype in _FLOATS else None
     kept_bias = None if kept is None or known_c is None else bias(known_c, kept.shape[0])
+    node.leave_out(*[place for place, own in ((1, kept), (2, kept_bias)) if own is not None])
 
-    def run(a: Array, b: Array, c: Array | None = None) -> Array:
-        check(a, b)
+    def run(a: Array, b: Any, c: Array | None = None) -> Array:
+        check(a, b if kept is None else kept)
         a = a.T if first else a
-        if a.dtype not in _FLOATS:
+        if kept is None and a.dtype not in _FLOATS:
             product = a @ (b.T if second else b)
             product = product if alpha == 1 else alpha * product
             return np.asarray(product if c is None else product + beta * c).astype(a.dtype)
@@ -66,4 +67,5 @@ def matmul(node: Node) -> Function:
     if known is None or known.ndim != 2 or known.dtype not in _FLOATS:
         return lambda a, b: np.asarray(np.matmul(a, b)).astype(a.dtype, copy=False)
     kept = np.ascontiguousarray(known.T)
+    node.leave_out(1)
     return lambda a, b: fastconv.linear(a, kept)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import fastconv
 from fastconv._typing import Activation
+from fastconv.onnx import weights
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node
 from fastconv.onnx.table import TABLE
@@ -46,14 +47,14 @@ def fold_constants(graph: Graph) -> None:
     """Compute nodes of the table whose inputs are all constants; together they may take `_BUDGET` bytes."""
     left, kept = _BUDGET, []
     for node in graph.nodes:
-        arguments = [node.constants.get(name) for name in node.inputs]
-        known = all(value is not None or not name for value, name in zip(arguments, node.inputs, strict=True))
+        known = all(name in node.constants or not name for name in node.inputs)
         if not known or node.captured or node.domain or node.op not in TABLE:
             kept.append(node)
             continue
         if _bytes(node, graph) > left:
             kept.append(node)
             continue
+        arguments = [node.constant(place) for place in range(len(node.inputs))]
         try:
             with np.errstate(all="ignore"):
                 found = TABLE[node.op](node)(*arguments)
@@ -142,7 +143,7 @@ def fold_scales(graph: Graph) -> None:
         own = _normalization(node) if fold is _scale_normalization else None
         if rank is None or (fold is _scale_normalization and own is None):
             continue
-        channels = cast(Array, node.constant(1)).shape[0]
+        channels = cast(weights.Constant, node.unread(1)).shape[0]
         while (after := _follower(graph, node, consumers)) is not None:
             scale = _channel_scale(after, node.outputs[0], channels, rank)
             if scale is None:
@@ -193,20 +194,19 @@ def _channel_scale(node: Node, of: str, channels: int, rank: int) -> tuple[Array
 
 
 def _scale_conv(graph: Graph, conv: Node, factor: Array, summand: Array) -> None:
-    weight = cast(Array, conv.constant(1))
+    weight = cast(weights.Constant, conv.unread(1))
     bias = conv.constant(2)
-    scaled = (weight * factor.reshape((-1,) + (1,) * (weight.ndim - 1))).astype(weight.dtype)
     moved = summand if bias is None else bias * factor + summand
     conv.inputs = [
         conv.inputs[0],
-        graph.add_constant(f"{conv.inputs[1]} scaled", scaled),
+        graph.add_constant(f"{conv.inputs[1]} scaled", weights.scaled(weight, factor)),
         graph.add_constant(f"{conv.inputs[1]} bias", moved.astype(weight.dtype)),
     ]
 
 
 def _scale_normalization(graph: Graph, node: Node, factor: Array, summand: Array) -> None:
     x, scale, bias, *statistics = node.inputs
-    values = node.constants[scale], node.constants[bias]
+    values = cast(Array, node.constant(1)), cast(Array, node.constant(2))
     scaled = graph.add_constant(f"{scale} scaled", (values[0] * factor).astype(values[0].dtype))
     moved = graph.add_constant(f"{bias} scaled", (values[1] * factor + summand).astype(values[1].dtype))
     node.inputs = [x, scaled, moved, *statistics]
@@ -323,10 +323,10 @@ def _gate(graph: Graph, node: Node, consumers: dict[str, list[Node]]) -> tuple[N
 
 
 def _is_prepared_gemm(node: Node) -> bool:
-    weight, bias = node.constant(1) if node.op == "Gemm" and not node.domain else None, node.constant(2)
+    weight, bias = node.unread(1) if node.op == "Gemm" and not node.domain else None, node.unread(2)
     if weight is None or weight.dtype not in (np.float32, np.float64):
         return False
-    return bias.ndim == 1 if bias is not None else not node.given(2)
+    return len(bias.shape) == 1 if bias is not None else not node.given(2)
 
 
 def _activation(node: Node) -> Activation | None:

@@ -16,6 +16,7 @@ from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
 from fastconv.onnx.reference import by_reference
 from fastconv.onnx.table import TABLE, Function
+from fastconv.onnx.weights import value_of
 
 __all__ = ["Session", "Step", "load"]
 
@@ -129,9 +130,9 @@ class Session:
         for tensor in graph.outputs:
             if tensor.name not in places:
                 raise ModelError(f"output {tensor.name!r}: nothing computes it")
-        self._steps = [Step(node, graph, places) for node in graph.nodes]
-        self._places = places
         targets = parts(graph)
+        self._steps = [Step(node, graph, places) for node in graph.nodes]  # which lets go of constants
+        self._places = places
         arrays: dict[str, int] = {}  # places of those of Concat, empty until a part is computed
         for step in self._steps:
             part = targets.get(step.node.outputs[0])
@@ -143,9 +144,11 @@ class Session:
         self._constants: list[Any] = [None] * (len(places) + len(arrays))
         read = {name for node in graph.nodes for name in [*node.inputs, *node.captured]}
         read.update(tensor.name for tensor in graph.outputs)
-        for name in read & graph.constants.keys():
-            self._constants[places[name]] = graph.constants[name]
-        self._free_early({*graph.constants, *(tensor.name for tensor in graph.outputs), ""})
+        kept = read & graph.constants.keys()
+        for name in kept:
+            self._constants[places[name]] = value_of(graph.constants[name])
+        graph.constants.clear()  # functions have what they need, in the form that they need
+        self._free_early({*kept, *(tensor.name for tensor in graph.outputs), ""})
 
     def _free_early(self, kept: set[str]) -> None:
         """Tell each step which values die with it."""
@@ -264,7 +267,8 @@ def load(model: Source) -> Session:
     Parameters
     ----------
     model : path, bytes or onnx.ModelProto
-        A ``.onnx`` file, its content, or a model in memory.
+        A ``.onnx`` file, its content, or a model in memory. Weights of a file are read one by one; once the
+        model is loaded nothing of it is needed any more.
 
     Returns
     -------
@@ -299,4 +303,5 @@ def load(model: Source) -> Session:
     >>> session.summary()
     {'fastconv': Counter({'Conv': 1}), 'onnx.reference': Counter()}
     """
-    return Session(read(model))
+    with read(model) as graph:
+        return Session(graph)
