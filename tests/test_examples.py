@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def check_picture(path: Path) -> None:
 def test_all_are_tested() -> None:
     """A new example needs a test here."""
     assert {path.stem for path in FOLDER.glob("*.py")} == {
-        "cross", "digits", "edges", "figures", "padding_and_stride",
+        "cross", "digits", "drop_in_scipy", "edges", "figures", "padding_and_stride",
     }  # fmt: skip
 
 
@@ -99,6 +100,23 @@ def test_cross(example: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(result.pooled.max((1, 2)), result.maps.max((1, 2)))
     with pytest.raises(SystemExit):
         cross.main(["--size", "8", "--output", str(tmp_path)])
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_drop_in_scipy(example: Any, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    """Every call is routed, the results are the same; without scikit-image SciPy's part runs."""
+    pytest.importorskip("scipy")
+    pytest.importorskip("PIL")
+    drop_in = example("drop_in_scipy")
+    if installed:
+        pytest.importorskip("skimage")
+    else:
+        monkeypatch.setitem(sys.modules, "skimage", None)
+    printed = invoke(drop_in, "--short")
+    assert ("scikit-image is not installed" in printed) != installed
+    outcomes = drop_in.run(None, short=True)  # which compares
+    assert len(outcomes) == len(drop_in.SCIPY) + len(drop_in.scikit_image())
+    assert [outcome.name for outcome in outcomes if not outcome.routed or outcome.handed_back] == []
 
 
 def test_edges(example: Any, tmp_path: Path) -> None:

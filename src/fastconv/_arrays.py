@@ -35,6 +35,8 @@ def plain(array: Array) -> Array:
     """Return the same values contiguous and native, booleans as 0 and 1: the array itself if it is that."""
     if array.dtype.kind == "b":
         return np.ascontiguousarray(array).view(np.uint8)
+    if array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
+        return array
     return np.require(array, array.dtype.newbyteorder("="), ["C_CONTIGUOUS", "ALIGNED"])
 
 

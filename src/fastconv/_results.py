@@ -15,6 +15,8 @@ _ARRAYS = ("__array__", "__array_interface__", "__array_struct__")
 
 def as_array(value: Any, name: str) -> Array:
     """Return an argument as an array, without a copy where it shows its memory."""
+    if type(value) is np.ndarray:
+        return value
     try:
         # numpy.asarray knows buffers, __array__ and __array_interface__, and takes DLPack alone for an object
         alone = hasattr(value, "__dlpack__") and not any(hasattr(value, other) for other in _ARRAYS)

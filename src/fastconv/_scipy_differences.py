@@ -43,7 +43,7 @@ def _filter(arguments: Arguments) -> tuple[Array, np.dtype[Any], str]:
     """Return the input, the type of the result, and why the call is left to SciPy whatever the filter."""
     x = arguments["input"] = np.asarray(arguments["input"])
     output = arguments.get("output")
-    complex_result = x.dtype.kind == "c" or np.iscomplexobj(arguments.get("weights", 0))
+    complex_result = x.dtype.kind == "c" or ("weights" in arguments and np.iscomplexobj(arguments["weights"]))
     why = ""
     if isinstance(output, np.ndarray):
         result = output.dtype
@@ -59,7 +59,7 @@ def _filter(arguments: Arguments) -> tuple[Array, np.dtype[Any], str]:
         why = f"input has shape {x.shape}"
     elif isinstance(arguments.get("axes"), tuple | list) and not arguments["axes"]:
         why = "axes is empty"
-    elif np.asarray(arguments.get("cval", 0)).dtype.kind not in "biuf":
+    elif "cval" in arguments and np.asarray(arguments["cval"]).dtype.kind not in "biuf":
         why = f"cval is {arguments['cval']!r}"
     elif result.kind in "biu" and x.dtype.kind not in "biu":
         why = f"integers from {x.dtype}"
@@ -101,10 +101,11 @@ def _weighted(arguments: Arguments) -> str:
         return why
     if result.kind == "b":
         return "booleans from sums"
-    if not np.isfinite(arguments["weights"]).all():
+    w = arguments["weights"] = np.asarray(arguments["weights"])
+    if not np.isfinite(w).all():
         return "weights are not finite"
     if result.kind in "iu":
-        w = np.asarray(arguments["weights"], np.float64)
+        w = np.asarray(w, np.float64)
         if not np.array_equal(w, np.rint(w)):
             return "integers from weights that are none"
         return _fits(arguments, result, float(w[w > 0].sum()), -float(w[w < 0].sum()))
@@ -117,11 +118,11 @@ def _kernel(arguments: Arguments) -> str:
     if not isinstance(arguments.get("mode", ""), str):
         return "mode is a sequence"
     w = np.abs(arguments["weights"])
-    if np.any(w <= _TINY) and not (np.isfinite(arguments.get("cval", 0)) and _finite(arguments["input"])):
+    if not (w <= _TINY).any():
+        return ""
+    if not (np.isfinite(arguments.get("cval", 0)) and _finite(arguments["input"])):
         return "weights have zeros and input is not finite"
-    if np.any((w > 0) & (w <= _TINY)):
-        return "weights have elements that are almost 0"
-    return ""
+    return "weights have elements that are almost 0" if ((w > 0) & (w <= _TINY)).any() else ""
 
 
 def _finite(x: Array) -> bool:

@@ -236,8 +236,8 @@ def install(library: Library) -> None:
     Notes
     -----
     Functions are replaced in all modules of SciPy that are loaded, so whoever asks for ``ndimage.convolve``
-    by way of the module is given the new one, scikit-image among them. A name that another library has
-    imported before, ``from scipy.ndimage import convolve``, still means the old one.
+    by way of the module is given the new one, most of scikit-image among them. A name that another library
+    has imported before, ``from scipy.ndimage import convolve``, still means the old one.
 
     What fastconv refuses, what is no plain NumPy array, and what would come out differently is handed back
     to SciPy's own function with the same arguments, whose errors and warnings are what the caller sees;

@@ -327,7 +327,7 @@ def _box(
         line = (axis, taps, window(taps, o), boundary(m))
         if taps > 1:
             lines.append(line)
-    result = output_array(output, x, complex_output=np.iscomplexobj(x))
+    result = output_array(output, x, complex_output=x.dtype.kind == "c")
 
     def run(x: Array, result: Array, cval: float) -> None:
         filter_axes(x, result, lines, cval, op)

@@ -262,9 +262,11 @@ def _correlate(
         )
     origins = each(origin, len(along), "origin")
     boundaries = [boundary(m) for m in each(mode, len(along), "mode")]
-    if np.ndim(cval) != 0 or np.asarray(cval).dtype.kind not in "biufc":
+    if not isinstance(cval, float | int) and (
+        np.ndim(cval) != 0 or np.asarray(cval).dtype.kind not in "biufc"
+    ):
         raise TypeError(f"cval is {cval!r}, expected a number")
-    if np.iscomplexobj(cval) and not np.iscomplexobj(x):
+    if np.iscomplexobj(cval) and x.dtype.kind != "c":
         raise TypeError(f"cval is {cval!r}, expected a real number for input of dtype {x.dtype}")
     # As in SciPy the kernel's axes lie along those in ascending order, in whatever order they are given.
     extents, windows = [1] * x.ndim, [(0, 0)] * x.ndim
@@ -273,7 +275,7 @@ def _correlate(
     for axis, shift, edge in zip(along, origins, boundaries, strict=True):
         windows[axis] = (window(extents[axis], shift, flip=flip), edge)
     kernel = np.flip(kernel) if flip else np.conj(kernel)
-    many = np.iscomplexobj(x) or np.iscomplexobj(kernel)
+    many = "c" in (x.dtype.kind, kernel.dtype.kind)
     result = output_array(output, x, complex_output=many)
 
     # The kernel as one of all axes, those that are not filtered of extent one.
@@ -358,7 +360,7 @@ def filter_axes(
     )
     if not ordered:
         store(x, result)
-    elif np.iscomplexobj(result):
+    elif result.dtype.kind == "c":
         halves = np.dtype(f"f{result.dtype.itemsize // 2}")
         whole = complex(cval)
         for part, to, edge in ((x.real, result.real, whole.real), (x.imag, result.imag, whole.imag)):

@@ -159,13 +159,13 @@ def _gradient(
     x = input_array(input)
     (along,) = axes_of(axis, x.ndim)
     edges = [boundary(m) for m in each(mode, x.ndim, "mode")]
-    result = output_array(output, x, complex_output=np.iscomplexobj(x))
+    result = output_array(output, x, complex_output=x.dtype.kind == "c")
     lines = [(a, (-1, 0, 1) if a == along else across, 1, edges[a]) for a in range(x.ndim)]
     if cval != 0 and x.ndim > 1 and boundary("constant") in edges:
         # The constant is what lies beside the derivative too, so it matters which axis comes first.
         kinds = "f4", "f8", "c8", "c16"
         single = x.dtype.str[1:] in kinds and x.dtype.str[1:] == result.dtype.str[1:]
-        wide = np.complex128 if np.iscomplexobj(x) else np.float64
+        wide = np.complex128 if x.dtype.kind == "c" else np.float64
         derivative = np.empty(x.shape, x.dtype.newbyteorder("=") if single else wide)
         filter_axes(x, derivative, [lines.pop(along)], cval)
         x = derivative

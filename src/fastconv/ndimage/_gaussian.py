@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 _SMALLEST_SIGMA = 1e-15  # below, an axis is left alone
+_KEPT_RADIUS = 500  # kernels up to here are kept: axes have the same mostly, and so has the next image
 
 
 def gaussian_filter1d(
@@ -134,7 +136,7 @@ def gaussian_filter(
     x = input_array(input)
     along = axes_of(axes, x.ndim)
     lines = _lines(along, sigma, order, mode, truncate, radius)
-    result = output_array(output, x, complex_output=np.iscomplexobj(x))
+    result = output_array(output, x, complex_output=x.dtype.kind == "c")
     filter_axes(x, result, lines, cval)
     return result
 
@@ -182,7 +184,7 @@ def gaussian_laplace(
     """
     x = input_array(input)
     derivatives = _derivatives(x, sigma, 2, mode, truncate, radius, axes)
-    result = output_array(output, x, complex_output=np.iscomplexobj(x))
+    result = output_array(output, x, complex_output=x.dtype.kind == "c")
     total = np.zeros(x.shape, _sums_type(x))
     part = np.empty_like(total)
     for lines in derivatives:
@@ -238,7 +240,7 @@ def gaussian_gradient_magnitude(
     """
     x = input_array(input)
     derivatives = _derivatives(x, sigma, 1, mode, truncate, radius, axes)
-    result = output_array(output, x, complex_output=np.iscomplexobj(x))
+    result = output_array(output, x, complex_output=x.dtype.kind == "c")
     total = np.zeros(x.shape, _sums_type(x))
     part = np.empty_like(total)
     for lines in derivatives:
@@ -296,12 +298,12 @@ def _lines(
         strict=True,
     ):
         edge = boundary(m)
-        if isinstance(s, str) or np.ndim(s) != 0 or np.asarray(s).dtype.kind not in "biuf":
+        if not isinstance(s, float | int) and (np.ndim(s) != 0 or np.asarray(s).dtype.kind not in "biuf"):
             raise TypeError(f"sigma is {s!r}, expected a number")
         if not (math.isfinite(s) and s >= 0):
             raise ValueError(f"sigma is {s}, expected a finite number that is not negative")
         if s > _SMALLEST_SIGMA:
-            weights = _weights(s, o, _radius(s, truncate, r))
+            weights = _weights(float(s), o, _radius(s, truncate, r))
             lines.append((axis, weights, len(weights) // 2, edge))
     return lines
 
@@ -317,17 +319,25 @@ def _radius(sigma: float, truncate: float, radius: int | None) -> int:
 
 
 def _weights(sigma: float, order: int, radius: int) -> NDArray[np.float64]:
+    if not isinstance(order, int | np.integer) or order < 0:
+        raise ValueError(f"order is {order!r}, expected an integer that is not negative")
+    gaussian = _kept_gaussian if radius <= _KEPT_RADIUS else _gaussian
+    return gaussian(sigma, int(order), radius)
+
+
+def _gaussian(sigma: float, order: int, radius: int) -> NDArray[np.float64]:
     """Return the Gaussian's derivative of that order as the kernel of a correlation.
 
     The n-th derivative of exp(-x^2 / 2) is (-1)^n He_n(x) exp(-x^2 / 2), with Hermite's polynomials He_n
     (M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 1964, 22.11.8). Correlation flips it.
     """
-    if not isinstance(order, int | np.integer) or order < 0:
-        raise ValueError(f"order is {order!r}, expected an integer that is not negative")
     x = np.arange(-radius, radius + 1) / sigma
     bell = np.exp(-0.5 * x * x)
     bell /= bell.sum()
-    if order == 0:
-        return np.asarray(bell, np.float64)
-    derived = bell * hermite_e.hermeval(x, [0.0] * int(order) + [1.0]) / sigma ** int(order)
-    return np.asarray(derived, np.float64)
+    if order > 0:
+        bell = bell * hermite_e.hermeval(x, [0.0] * order + [1.0]) / sigma**order
+    bell.flags.writeable = False
+    return np.asarray(bell, np.float64)
+
+
+_kept_gaussian = lru_cache(maxsize=64)(_gaussian)
