@@ -416,6 +416,21 @@ void ConvPlan::pack_to(const void* weights, void* to) const {
         args_);
 }
 
+bool ConvPlan::can_unpack() const { return !dot_ && !is_half(problem_.dtype) && (dense() || is_winograd(format_.algorithm)); }
+
+void ConvPlan::unpack(const PackedWeights& packed, void* weights) const {
+    std::visit(
+        [&]<class T>(const ConvArgs<T>& a) {
+            const T* from = static_cast<const T*>(packed.data.data());
+            if (!dense()) from += winograd_weight_bytes() / int64_t(sizeof(T));  // direct's, which follow
+            const WeightSource<T> places = weight_source<T>(strides_, nullptr, products_, format_.order);
+            parallel_for(a.groups, summary_.threads, [&](int64_t group, int) {
+                kernels_of<T>(*format_.isa).pack.unpack(a, places, group, from, static_cast<T*>(weights));
+            });
+        },
+        args_);
+}
+
 double ConvPlan::largest_weight(const void* weights) const {
     return largest(problem_.dtype, *format_.isa, weights, strides_.size, summary_.threads);
 }

@@ -29,6 +29,10 @@ class ConvPlan {
     int64_t packed_weight_bytes() const;
     std::shared_ptr<const PackedWeights> pack(const void* weights) const;  // throws std::bad_alloc
 
+    // Whether packed weights tell what they were packed from, bit for bit, and that.
+    bool can_unpack() const;
+    void unpack(const PackedWeights&, void* weights) const;
+
     // x, y and what is added to it are dense in the problem's layout; bias and residual may be null, and are of the type
     // computed in. There are no residuals where halves are taken.
     void run(const void* x, const PackedWeights&, const void* bias, void* y, const void* residual = nullptr) const;

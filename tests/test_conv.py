@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from . import reference as ref
 from .guarded import guarded_copy
 from .oracle import Oracle, oracle
 from .problems import CONVOLUTIONS, LAYERS, arguments, arrays, call
-from .variants import algorithms, chosen, widest
+from .variants import algorithms, chosen, instruction_set, widest
 
 OBJECTS = {"conv1d": fastconv.Conv1d, "conv2d": fastconv.Conv2d, "conv3d": fastconv.Conv3d}
 SMALL_LAYERS = {
@@ -328,3 +329,37 @@ def test_pickle() -> None:
     conv = prepared(CONVOLUTIONS["first-layer"])
     x = arrays(CONVOLUTIONS["first-layer"]).input
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(conv))(x), conv(x), strict=True)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_weights_are_read_back_from_where_they_are_packed(name: str, isa: str) -> None:
+    """Whatever packed them, and packing them for another algorithm's sake begins with the same."""
+    text = CONVOLUTIONS[name]
+    problem, data = Problem(text), arrays(text)
+    for algorithm in algorithms(problem):
+        conv = prepared(text, algorithm=algorithm)
+        expected = conv(data.input)
+        np.testing.assert_array_equal(conv.weight, data.weight, strict=True)
+        assert not conv.weight.flags.writeable
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(conv))(data.input), expected, strict=True)
+    conv = prepared(text)
+    for other in fastconv.instruction_sets():
+        with instruction_set(other):
+            np.testing.assert_array_equal(conv(data.input), prepared(text)(data.input), strict=True)
+
+
+def test_weights_are_kept_once() -> None:
+    """Once they are packed, nothing but that is left."""
+    weight = np.ones((512, 512, 3, 3), np.float32)
+    x = np.ones((512, 4, 4), np.float32)
+    tracemalloc.start()
+    try:
+        conv = fastconv.Conv2d(weight, algorithm="direct")
+        before = tracemalloc.get_traced_memory()[0]
+        conv(x)
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert before > weight.nbytes
+    assert after < weight.nbytes / 100  # packed weights lie in memory that tracemalloc does not see
+    assert conv.explain(x.shape).packed_weight_bytes >= weight.nbytes

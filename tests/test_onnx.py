@@ -199,6 +199,90 @@ def test_a_sigmoid_that_gates_is_silu(product: str) -> None:
     check(both, ["Conv", "Sigmoid", "Mul"], x=normal(2, 4, 8, 8))
 
 
+@pytest.mark.parametrize("total", ["Add (z, x)", "Sum (x, z)"])
+def test_a_shortcut_becomes_part_of_the_convolution(total: str) -> None:
+    model = text(
+        f"""n (float[N, 4, 7, 7] x) => (float[N, 4, 7, 7] y) {{
+            a = Conv <pads = [1, 1, 1, 1]> (x, w)
+            b = Relu (a)
+            z = Conv <pads = [1, 1, 1, 1]> (b, w)
+            t = {total}
+            y = Relu (t)
+        }}""",
+        w=normal(4, 4, 3, 3) / 4,
+    )
+    check(model, ["Conv", "Conv"], x=normal(2, 4, 7, 7))
+
+
+def test_of_two_convolutions_the_later_adds_the_other() -> None:
+    model = text(
+        """n (float[N, 4, 7, 7] x) => (float[N, 8, 7, 7] y, float[N, 8, 7, 7] t) {
+            a = Conv (x, v, b)
+            z = Conv <auto_pad = "SAME_LOWER"> (x, w)
+            s = Add (a, z)
+            c = Conv (s, u)
+            t = Add (s, c)
+            y = Relu (t)
+        }""",
+        v=normal(8, 4, 1, 1),
+        b=normal(8),
+        w=normal(8, 4, 2, 2) / 2,
+        u=normal(8, 8, 1, 1) / 3,
+    )
+    check(model, ["Conv", "Conv", "Conv", "Relu"], x=normal(2, 4, 7, 7))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "y = Add (z, z)",
+        "y = Add (z, p)",  # a value for each pixel: not the shape of the output
+        "t = Add (z, x)\n y = Add (t, z)",  # z has two readers
+        "r = Relu (z)\n y = Add (r, x)",  # added after the activation
+    ],
+)
+def test_sums_that_no_convolution_can_add(rest: str) -> None:
+    model = text(
+        f"""n (float[N, 4, 7, 7] x, float[1, 1, 7, 7] p) => (float[N, 4, 7, 7] y) {{
+            z = Conv (x, w)
+            {rest}
+        }}""",
+        w=normal(4, 4, 1, 1) / 2,
+    )
+    left = ["Conv", *["Add"] * rest.count("Add")]
+    check(model, left, x=normal(2, 4, 7, 7), p=normal(1, 1, 7, 7))
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_what_is_joined_is_computed_in_place(images: int) -> None:
+    """Convolutions, pools and joined values; no input, nothing that is returned, nothing in two places."""
+    model = text(
+        """n (float[N, 4, 8, 8] x) => (float[N, 27, 8, 8] y, float[N, 3, 8, 8] r) {
+            a = Conv <pads = [1, 1, 1, 1]> (x, v)
+            m = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)
+            j = Concat <axis = 1> (m, x, a)
+            b = Conv (j, w)
+            k = Concat <axis = 1> (j, b)
+            p = AveragePool <kernel_shape = [1, 1]> (k)
+            r = Conv (p, u)
+            y = Concat <axis = 1> (k, r, b, r, q)
+        }""",
+        v=normal(3, 4, 3, 3) / 4,
+        w=normal(3, 11, 1, 1) / 4,
+        u=normal(3, 14, 1, 1) / 4,
+        q=np.zeros((images, 4, 8, 8), np.float32),
+    )
+    session = check(
+        model,
+        ["Conv", "MaxPool", "Concat", "Conv", "Concat", "AveragePool", "Conv", "Concat"],
+        x=normal(images, 4, 8, 8),
+    )
+    placed = [step.target[0] for step in session.steps if step.target]
+    channels = [(part.first, part.end) for part in placed]
+    assert channels == [(8, 11), (0, 4), (0, 11), (17, 20), (0, 14), (0, 27)]
+    assert {part.concat for part in placed} == {"y"}
+
+
 def test_activations_become_part_of_gemm() -> None:
     model = text(
         """n (float[N, 7] x) => (float[N, 5] y) {

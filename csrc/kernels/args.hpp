@@ -202,6 +202,7 @@ template <class T>
 struct PackKernel {
     int64_t (*size)(const ConvArgs<T>&);  // in elements
     void (*group)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, T* to);
+    void (*unpack)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, const T* packed, T* to);
     int64_t (*task_size)(const ConvArgs<T>&);
     // Points the arguments at `to`; `held` is the block packed there, -1 for none.
     void (*task)(ConvArgs<T>&, const WeightSource<T>&, int64_t task, T* to, int64_t& held);

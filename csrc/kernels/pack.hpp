@@ -94,6 +94,20 @@ void pack_group(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, T
     }
 }
 
+// The weights of one group back where they were packed from; w tells where that is relative to `to`.
+template <class T>
+void unpack_group(const ConvArgs<T>& a, const WeightSource<T>& w, int64_t group, const T* packed, T* to) {
+    const int64_t panels = a.weight_tiles ? parts_of(a.group_out, tile_rows) : a.panels;
+    for (int64_t i = 0; i < panels; ++i) {
+        const Panel panel = weight_panel(a, group, i);
+        for (int64_t k = 0; k < a.reduction; ++k) {
+            const T* from = packed + panel.weights * a.reduction + w.number[k] * panel.width;
+            T* first = to + group * w.group + panel.channel * w.out + w.offset[k];
+            for (int64_t c = 0; c < panel.channels; ++c) first[c * w.out] = from[c];
+        }
+    }
+}
+
 template <class T>
 int64_t pack_size(const ConvArgs<T>& a) {
     return a.groups * a.reduction * (a.weight_tiles ? a.group_out : panel_of(a, 1, 0).weights);

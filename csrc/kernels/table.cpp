@@ -42,7 +42,7 @@ constexpr Kernels<T> kernels() {
     k.winograd2 = winograd_kernel<T, Winograd<2, 3>>();
     k.winograd4 = winograd_kernel<T, Winograd<4, 3>>();
     k.winograd5 = winograd_kernel<T, Winograd<5, 2>>();
-    k.pack = {pack_size<T>, pack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
+    k.pack = {pack_size<T>, pack_group<T>, unpack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
     k.largest = largest<T>;
     k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;

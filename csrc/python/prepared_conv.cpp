@@ -38,8 +38,9 @@ PreparedConv::PreparedConv(py::handle rank, py::handle weight, py::handle bias, 
     convolution_.algorithm = text(algorithm, "algorithm");
     check_algorithm_name(convolution_.algorithm);
     weight_ = frozen(w, dtype);
-    const Widened weights(dtype, weight_.data(), weight_.size());
-    finite_ = std::isfinite(largest(dtype, current_isa(), weights.data(), weight_.size(), get_num_threads()));
+    dtype_ = weight_->dtype();
+    const Widened weights(dtype, weight_->data(), weight_->size());
+    finite_ = std::isfinite(largest(dtype, current_isa(), weights.data(), weight_->size(), get_num_threads()));
     if (b) bias_native_ = native(*(bias_ = frozen(*b, dtype)), dtype);
 }
 
@@ -127,17 +128,31 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
     Choice choice = choose_for_weights(p, convolution_.algorithm, *key.isa, finite_);
     ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), true, finite_);
     auto weights = packed_for(plan);
-    return std::make_shared<const Prepared>(
+    const auto prepared = std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});
+    if (weight_ && prepared->plan.can_unpack()) {
+        unpacked_ = prepared;
+        weight_.reset();
+    }
+    return prepared;
+}
+
+py::array PreparedConv::weight() const {
+    if (weight_) return *weight_;
+    py::array w = new_array(problem().weight_shape(), dtype_);
+    unpacked_->plan.unpack(*unpacked_->weights, w.mutable_data());
+    w.attr("setflags")(py::arg("write") = false);
+    return w;
 }
 
 std::shared_ptr<const PackedWeights> PreparedConv::packed_for(const ConvPlan& plan) {
     for (const auto& known : packed_)
         if (known->format == plan.weight_format()) return known;
+    const py::array w = weight();
     if (plan.takes_halves())
-        packed_.push_back(plan.pack(weight_.data()));
+        packed_.push_back(plan.pack(w.data()));
     else
-        packed_.push_back(plan.pack(Widened(problem().dtype, weight_.data(), weight_.size()).data()));
+        packed_.push_back(plan.pack(Widened(problem().dtype, w.data(), w.size()).data()));
     return packed_.back();
 }
 

@@ -24,7 +24,7 @@ class PreparedConv {
     py::object output_shape(py::handle input_shape) const;
 
     // What it was made of, read back.
-    py::object weight() const { return weight_; }
+    py::array weight() const;
     py::object bias() const { return bias_ ? py::object(*bias_) : py::none(); }
     py::object rank() const { return py::int_(problem().rank); }
     py::object weight_shape() const { return to_tuple(problem().weight_shape()); }
@@ -39,7 +39,7 @@ class PreparedConv {
     py::object layout() const { return py::str(problem().layout == Layout::channels_first ? "NCHW" : "NHWC"); }
     py::object activation() const { return activation_; }
     py::object algorithm() const { return py::str(convolution_.algorithm); }
-    py::object dtype() const { return weight_.dtype(); }
+    py::object dtype() const { return dtype_; }
 
    private:
     // What the plan for an input depends on.
@@ -67,7 +67,9 @@ class PreparedConv {
     std::shared_ptr<const PackedWeights> packed_for(const ConvPlan&);
 
     Convolution convolution_;
-    py::array weight_;
+    py::object dtype_;
+    std::optional<py::array> weight_;           // until they are packed so that they can be read back from there
+    std::shared_ptr<const Prepared> unpacked_;  // which is here then
     std::optional<py::array> bias_, bias_native_;
     py::object activation_;
     bool finite_;  // all weights

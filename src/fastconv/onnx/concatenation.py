@@ -27,9 +27,9 @@ class Part:
     concat : str
         The value of that Concat.
     shape : tuple of int
-        Its shape: that of one image.
+        Its shape for one image.
     dtype : dtype
-        And its type.
+        Its type.
     first, end : int
         The channels from the first to before the end.
     """
@@ -46,31 +46,39 @@ class Part:
 
 
 def parts(graph: Graph) -> dict[str, Part]:
-    """Find the parts that values are, by name; only of those whose types and extents the model tells."""
+    """Find which values are parts, by name; only those of which the model tells all but how many images."""
     found: dict[str, Part] = {}
     producers = {name: node for node in graph.nodes for name in node.outputs}
-    fixed = {tensor.name for tensor in graph.outputs}
+    results = {tensor.name for tensor in graph.outputs}
     for node in reversed(graph.nodes):
-        if node.op != "Concat" or node.domain:
+        if node.op != "Concat" or node.domain or node.get("axis", 1) != 1:
             continue
-        tensor = graph.tensor(node.outputs[0])
-        if tensor is None or len(tensor[0]) < 2 or tensor[0][0] != 1 or node.get("axis", 1) != 1:
+        joined = node.outputs[0]
+        tensor, extents = graph.tensor(joined), _extents(graph, joined)
+        if extents is None or tensor.dtype is None:
             continue
-        shape, dtype = tensor
-        whole = found.get(node.outputs[0]) or Part(node.outputs[0], shape, dtype, 0, shape[1])
+        whole = found.get(joined) or Part(joined, (1, *extents), tensor.dtype, 0, extents[0])
         inside, first = {}, whole.first
         for name in node.inputs:
-            known = graph.tensor(name)
-            if known is None:
+            of_input = _extents(graph, name)
+            if of_input is None:
                 break
-            end = first + known[0][1]
-            apart = name not in fixed and name not in found and name not in inside
-            if apart and name in producers and _takes_out(producers[name]):
+            end = first + of_input[0]
+            free = name in producers and name not in results and name not in found and name not in inside
+            if free and _takes_out(producers[name]):
                 inside[name] = Part(whole.concat, whole.shape, whole.dtype, first, end)
             first = end
         else:
-            found |= {node.outputs[0]: whole, **inside}
+            found |= {joined: whole, **inside}
     return found
+
+
+def _extents(graph: Graph, name: str) -> tuple[int, ...] | None:
+    """Return the extents of one image, from its channels on, if the model tells them."""
+    constant = graph.constants.get(name)
+    shape = ((graph.tensor(name).shape if constant is None else constant.shape) or ())[1:]
+    extents = tuple(extent for extent in shape if isinstance(extent, int))
+    return extents if extents and len(extents) == len(shape) else None
 
 
 def _takes_out(node: Node) -> bool:

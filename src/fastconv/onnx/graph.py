@@ -117,16 +117,9 @@ class Graph:
                 found.setdefault(name, []).append(node)
         return found
 
-    def tensor(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-        """Return shape and dtype of a value, None if the model does not tell every extent."""
-        kind = self.types.get(name)
-        if kind is None:
-            return None
-        tensor = _tensor(onnx.ValueInfoProto(name=name, type=kind))
-        shape = None if tensor.shape is None else tuple(e for e in tensor.shape if isinstance(e, int))
-        if shape is None or tensor.dtype is None or len(shape) != len(tensor.shape or ()):
-            return None
-        return shape, tensor.dtype
+    def tensor(self, name: str) -> Tensor:
+        """Return what the model tells of a value."""
+        return _tensor(onnx.ValueInfoProto(name=name, type=self.types.get(name, onnx.TypeProto())))
 
     def add_constant(self, name: str, value: Constant) -> str:
         """Keep a constant under a name like this one that is free."""

@@ -271,13 +271,9 @@ def fuse_residuals(graph: Graph) -> None:
 
 def _same_type(graph: Graph, first: str, second: str) -> bool:
     """Say whether two values are known to have the same type, and extents that are the same or named so."""
-    kinds = [graph.types.get(name) for name in (first, second)]
-    tensors = [kind.tensor_type for kind in kinds if kind is not None and kind.HasField("tensor_type")]
-    if len(tensors) < 2 or not all(tensor.HasField("shape") for tensor in tensors):
-        return False
-    shapes = [[extent.dim_param or extent.dim_value for extent in tensor.shape.dim] for tensor in tensors]
-    # An extent without name or value is 0 here, which might be any.
-    return tensors[0].elem_type == tensors[1].elem_type and shapes[0] == shapes[1] and 0 not in shapes[0]
+    a, b = graph.tensor(first), graph.tensor(second)
+    known = a.dtype is not None and a.shape is not None and None not in a.shape
+    return known and (a.dtype, a.shape) == (b.dtype, b.shape)
 
 
 def fuse_activations(graph: Graph) -> None:

@@ -58,7 +58,7 @@ class Step:
                 if self.target is None or self._reference:
                     found = self._function(*inputs)
                 else:
-                    found = self._function(*inputs, out=self._target(values))
+                    found = self._function(*inputs, out=self._target(values, inputs[0]))
             except UnsupportedError:
                 self._function, self._reference = _reference(self.node, self._graph), True
                 found = self._function(*inputs)
@@ -72,10 +72,12 @@ class Step:
         for place in self.dies:
             values[place] = None
 
-    def _target(self, values: list[Any]) -> NDArray[Any]:
-        """Return where the output is wanted; who comes first makes the array."""
+    def _target(self, values: list[Any], first: NDArray[Any]) -> NDArray[Any] | None:
+        """Return where the output for one image is wanted; who comes first makes the array."""
         assert self.target is not None
         part, place = self.target
+        if len(first) != 1:
+            return None
         if values[place] is None:
             values[place] = np.empty(part.shape, part.dtype)
         return part.within(values[place])
