@@ -11,6 +11,7 @@ constexpr int64_t few_rows = 4, few_overlaps = 5;
 constexpr int64_t few_taps = 4;               // of a line, times the stride, likewise
 constexpr int64_t line_bytes = 16 << 10;      // a strip's line, and what is beside it, in the first-level cache
 constexpr int64_t least_channels = 64;        // of a task, where windows are whole rows
+constexpr double operations_per_byte = 3;     // what a byte costs, where threads are concerned
 constexpr int64_t task_bytes = 64 << 10;      // of small planes, input and output
 constexpr int64_t sliding_bytes = 224 << 10;  // a strip's rows, where they slide, in the second
 
@@ -118,7 +119,7 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
             const PoolTable& t = tables_[i];
             a.axis[i] = {t.first.data(), t.taps.data(), t.divisor.data(), t.dilation, t.stride, t.before, t.window};
         }
-        summary_.threads = worthwhile_threads(p.computed_bytes(), threads);
+        summary_.threads = worthwhile_threads(operations_per_byte * p.computed_bytes(), threads);
         if (p.output_pixels() && p.ic && p.n) arrange(p, a);
         summary_.threads = int(std::clamp<int64_t>(summary_.threads, 1, std::max<int64_t>(summary_.tasks, 1)));
         summary_.tile = tile_text(1, "row", kernels_of<T>(isa).lanes, a.channels_first ? "pixels" : "channels");

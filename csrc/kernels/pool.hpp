@@ -51,6 +51,8 @@ struct PoolValues {
         }
         store_masked(y + i, v, exists);
     }
+    // Its first lane: dividing one number takes half the time of dividing a vector, or less.
+    void put_one(int64_t i, Vec<T> v) const { y[i] = averages ? v[0] / (divisors ? divisor * divisors[i] : divisor) : v[0]; }
 };
 
 // Maximum and where it is: the numbers wait until the row is complete.
@@ -73,6 +75,10 @@ struct PoolNumbered {
     void put(int64_t i, Numbered<T> v, const Exists& exists) const {
         store_masked(y + i, v.value, exists);
         store_masked(numbers + i, v.number, same_lanes(exists));
+    }
+    void put_one(int64_t i, Numbered<T> v) const {
+        y[i] = v.value[0];
+        numbers[i] = v.number[0];
     }
     void store_indices(int64_t* indices, int64_t count, int64_t inner) const {
         constexpr Bits<T> none = FirstMaximum<T>::none;
@@ -169,6 +175,8 @@ class PoolTask {
 
     void run() {
         prepare_divisors();
+        if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
+            if (a.whole_rows && inner == 1 && a.in.size[0] == 1) return reduce_runs();
         if (a.whole_rows) return each_row([&](int64_t od, int64_t oh) { reduce_whole_rows(od, oh); });
         fill(line, space.line_elements);
         if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
@@ -319,6 +327,19 @@ class PoolTask {
         prefetch_run<1>(a.y + output_at(od, oh + 1) + strip.outputs.begin * inner, strip.outputs.count() * inner);
     }
 
+    // Where a window is one run of memory, as it is but for depth: the same output of all planes before the next.
+    void reduce_runs() {
+        const int64_t in_plane = a.in.c_stride, out_plane = a.out.c_stride;
+        to_plane(planes.begin);
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
+            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+            const int64_t pixels = a.axis[0].taps[od] * a.axis[1].taps[oh] * a.in.size[2];
+            const T* run = x + row_at(0, od, 0) + row_at(1, oh, 0);
+            P out = results(od, oh, 0);
+            for (int64_t n = planes.count(); n > 0; --n, run += in_plane, out.y += out_plane)
+                out.put_one(0, combined_run<T, Op>(run, pixels));
+        }
+    }
     void reduce_whole_rows(int64_t od, int64_t oh) {
         const int64_t depth = a.axis[0].taps[od], pixels = a.axis[1].taps[oh] * a.in.size[2];
         const auto out = results(od, oh, channels.begin);
@@ -326,7 +347,7 @@ class PoolTask {
             auto v = Op::identity();
             for (int64_t d = 0; d < depth && pixels > 0; ++d)
                 v = Op::combine(v, combined_run<T, Op>(P::row(x, row_at(0, od, d) + row_at(1, oh, 0)), pixels));
-            out.put(0, v, first_lanes<T>(1));
+            out.put_one(0, v);
         } else {
             if (depth * pixels == 0) fill(line, channels.count());
             for (int64_t d = 0; d < depth; ++d) {
@@ -405,7 +426,7 @@ class PoolTask {
             if (!axis.stride) cover = {axis.taps[o], inner, (axis.taps[o] - 1) * inner};
             const Line from = line + (axis.stride ? i * axis.stride : axis.first[o] - strip.columns.begin) * inner;
             if (cover.taps > 1 && cover.step == 1 && cover.last == cover.taps - 1)
-                out.put(i, combined_run<T, Op>(from, cover.taps), first_lanes<T>(1));
+                out.put_one(i, combined_run<T, Op>(from, cover.taps));
             else
                 each_vector<T>(inner, [&](int64_t c, auto exists) {
                     auto v = load_masked(from + c, exists);
