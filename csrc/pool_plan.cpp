@@ -11,6 +11,8 @@ constexpr int64_t few_rows = 4, few_overlaps = 5;
 constexpr int64_t few_taps = 4;               // of a line, times the stride, likewise
 constexpr int64_t line_bytes = 16 << 10;      // a strip's line, and what is beside it, in the first-level cache
 constexpr int64_t least_channels = 64;        // of a task, where windows are whole rows
+constexpr double operations_per_byte = 3;     // what a byte costs, where threads are concerned
+constexpr int64_t task_bytes = 64 << 10;      // of small planes, input and output
 constexpr int64_t sliding_bytes = 224 << 10;  // a strip's rows, where they slide, in the second
 
 bool windows_are_whole_rows(const Problem& p, const std::array<PoolTable, 3>& t) {
@@ -18,6 +20,13 @@ bool windows_are_whole_rows(const Problem& p, const std::array<PoolTable, 3>& t)
         return axis.dilation == 1 || std::all_of(axis.taps.begin(), axis.taps.end(), [](int64_t n) { return n <= 1; });
     };
     return p.output[2] == 1 && t[2].taps[0] == p.input[2] && one_after_another(t[1]);
+}
+
+// Of few columns, in planes with channels first, see kernels/pool_few.hpp.
+bool taps_are_few(const Problem& p, const std::array<PoolTable, 3>& t) {
+    const bool flat = std::all_of(t[0].taps.begin(), t[0].taps.end(), [](int64_t n) { return n == 1; });
+    const bool columns = t[2].stride > 0 && t[2].stride <= few_stride && t[2].window <= few_columns && t[2].dilation == 1;
+    return flat && columns && p.layout == Layout::channels_first;
 }
 
 bool rows_slide(const Problem& p, const PoolTable& t) {
@@ -42,6 +51,12 @@ int64_t strips_of(const Problem& p, const PoolArgs<T>& a, int64_t inner) {
         a.sliding_rows ? sliding_bytes / (column_bytes * (a.axis[1].window + 5)) : line_bytes / column_bytes;
     const int64_t outputs = (std::max(columns, 3 * shared) - shared) / stride;
     return parts_of(p.output[2], std::max<int64_t>(outputs, 1));
+}
+
+// Planes of a task: several small ones, so that what is common to them is done once, but enough tasks for all threads.
+int64_t plane_blocks_of(int64_t planes, int64_t plane_bytes, int threads) {
+    const int64_t together = std::max<int64_t>(task_bytes / plane_bytes, 1);
+    return std::min(planes, std::max(parts_of(planes, together), threads == 1 ? 1 : tasks_per_thread * threads));
 }
 
 // Blocks of the output rows beside `others` that divide the work, so that threads finish together; where rows slide,
@@ -104,7 +119,7 @@ PoolPlan::PoolPlan(const Problem& p, std::array<PoolTable, 3> tables, const Kern
             const PoolTable& t = tables_[i];
             a.axis[i] = {t.first.data(), t.taps.data(), t.divisor.data(), t.dilation, t.stride, t.before, t.window};
         }
-        summary_.threads = worthwhile_threads(p.computed_bytes(), threads);
+        summary_.threads = worthwhile_threads(operations_per_byte * p.computed_bytes(), threads);
         if (p.output_pixels() && p.ic && p.n) arrange(p, a);
         summary_.threads = int(std::clamp<int64_t>(summary_.threads, 1, std::max<int64_t>(summary_.tasks, 1)));
         summary_.tile = tile_text(1, "row", kernels_of<T>(isa).lanes, a.channels_first ? "pixels" : "channels");
@@ -121,18 +136,22 @@ void PoolPlan::arrange(const Problem& p, PoolArgs<T>& a) {
     a.whole_rows = !a.wide_numbers && windows_are_whole_rows(p, tables_);
     const bool in_strips = !a.wide_numbers && !a.whole_rows;
     a.sliding_rows = in_strips && rows_slide(p, tables_[1]);
-    a.sliding_line = in_strips && line_slides(p, tables_[2], inner);
+    a.few_taps = in_strips && !a.sliding_rows && !p.indices && taps_are_few(p, tables_);
+    a.sliding_line = in_strips && !a.few_taps && line_slides(p, tables_[2], inner);
     a.strips = in_strips ? strips_of(p, a, inner) : 1;
-    const int64_t planes = a.channels_first ? p.n * p.ic : p.n;
+    a.planes = a.channels_first ? p.n * p.ic : p.n;
     // Rows that slide are best left whole: strips are what threads share.
-    if (a.sliding_rows && a.strips > 1 && planes % summary_.threads)
+    if (a.sliding_rows && a.strips > 1 && a.planes % summary_.threads)
         a.strips = std::min<int64_t>(parts_of(a.strips, summary_.threads) * summary_.threads, p.output[2]);
-    a.channel_blocks =
-        a.whole_rows && inner > 1 ? std::min(parts_of(summary_.threads, planes * rows), parts_of(inner, least_channels)) : 1;
-    const int64_t others = planes * a.channel_blocks * a.strips;
+    a.channel_blocks = a.whole_rows && inner > 1
+                           ? std::min(parts_of(summary_.threads, a.planes * rows), parts_of(inner, least_channels))
+                           : 1;
+    const int64_t plane_bytes = (p.input_pixels() + p.output_pixels()) * inner * int64_t(sizeof(T));
+    a.plane_blocks = a.wide_numbers ? a.planes : plane_blocks_of(a.planes, plane_bytes, summary_.threads);
+    const int64_t others = a.plane_blocks * a.channel_blocks * a.strips;
     a.row_blocks = row_blocks_of(a, others, rows, summary_.threads);
     summary_.tasks = others * a.row_blocks;
-    summary_.workspace_bytes = kernels_of<T>(*isa_).pool.workspace(a);
+    summary_.workspace_bytes = kernels_of<T>(*isa_->windows).pool_workspace(a);
     summary_.blocking = {
         {"row_blocks", a.row_blocks}, {"row_block", parts_of(rows, a.row_blocks)}, {"column_blocks", a.strips}};
 }
@@ -145,7 +164,7 @@ void PoolPlan::run(const void* x, void* y, int64_t* indices) const {
             a.x = static_cast<const T*>(x);
             a.y = static_cast<T*>(y);
             a.indices = indices;
-            const auto kernel = kernels_of<T>(*isa_).pool.run;
+            const auto kernel = kernels_of<T>(*isa_->windows).pool;
             run_tasks(summary_, 0, [&](int64_t task, char* workspace, char*) { kernel(a, task, workspace); });
         },
         args_);

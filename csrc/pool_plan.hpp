@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "isa.hpp"
+#include "kernels/window_args.hpp"
 #include "schedule.hpp"
 
 namespace fastconv {

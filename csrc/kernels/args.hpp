@@ -77,41 +77,6 @@ struct ConvArgs {
     int64_t reduction_block;  // im2col: how many of them a panel of patches holds at a time
 };
 
-enum class PoolKind : int { maximum, average };
-
-// Window o of an axis covers input positions first[o], first[o] + dilation, ...: taps[o] of them lie inside the input.
-// Sliding windows begin at o * stride - before and have `window` taps, counting those in the padding; adaptive windows
-// have stride 0.
-struct PoolAxis {
-    const int64_t* first;
-    const int64_t* taps;
-    const int64_t* divisor;  // average: positions counted, padding included where the caller asked for that
-    int64_t dilation, stride, before, window;
-};
-
-template <class T>
-struct PoolArgs {
-    const T* x;
-    T* y;
-    int64_t* indices;  // maximum: where in the spatial volume it was, if with_indices
-    bool with_indices;
-    PoolKind kind;
-    TensorShape in, out;
-    bool channels_first;
-    int64_t channels;
-    PoolAxis axis[3];
-    int64_t fixed_divisor;  // average: 0, or what to divide by instead
-
-    // How it is done, see pool.hpp.
-    bool whole_rows;         // a window is whole rows, one after another
-    bool sliding_rows;       // the rows of windows are reduced in blocks, else one by one for each output row
-    bool sliding_line;       // the elements of a reduced row together, else one by one for each output
-    bool wide_numbers;       // an image has more elements than the numbers beside float32 values can count
-    int64_t strips;          // of columns of the output, worked on one after another
-    int64_t channel_blocks;  // whole rows with channels last: blocks of channels, else one
-    int64_t row_blocks;      // of the output rows (depth and height flattened) of one image
-};
-
 // Elements of an array that is filtered; a filter computes in float, double or int64_t and converts on the way.
 enum class ElementType { f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 };
 constexpr int element_types = 10;
@@ -221,11 +186,6 @@ struct WinogradKernel {
     void (*pack)(const ConvArgs<T>&, const WeightSource<T>&, int64_t group, int64_t panel, T* dense, T* to);
     int64_t (*panel_weights)(const ConvArgs<T>&);  // elements of what ConvArgs calls that
 };
-template <class T>
-struct PoolKernel {
-    void (*run)(const PoolArgs<T>&, int64_t task, void* workspace);
-    int64_t (*workspace)(const PoolArgs<T>&);
-};
 
 template <class T>
 struct FilterKernel {
@@ -262,7 +222,6 @@ struct Kernels {
     WinogradKernel<T> winograd2, winograd4, winograd5;  // F(2x2, 3x3), F(4x4, 3x3), F(5x5, 2x2)
     PackKernel<T> pack;
     T (*largest)(const T*, int64_t count);  // magnitude; NaN if there is one
-    PoolKernel<T> pool;
     void (*linear)(const LinearArgs<T>&, int64_t task);
     void (*map)(const MapArgs<T>&, int64_t begin, int64_t end);
     void (*softmax)(const SoftmaxArgs<T>&, int64_t outer);

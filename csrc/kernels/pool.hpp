@@ -6,19 +6,22 @@
 // The rows of a window are reduced into a line, straight from the input; rows of depth and height are all the same. The
 // line, with identities where there is padding, is reduced along itself (window.hpp has both), and every stride-th element
 // of it is an output. With channels last a row is a line too, of pixels times channels: what is a step of one element
-// with channels first is a step of all channels. A window of whole rows is a run of memory, reduced as it is read.
+// with channels first is a step of all channels. A window of whole rows is a run of memory, reduced as it is read. Windows
+// of few columns need no line (pool_few.hpp).
 //
 // With indices, the elements of a line are pairs, of a value and its number in the image; of equal values that with the
 // smaller number counts, and a NaN as the maximum.
 //
-//     Task: image, channel if channels come first, block of output rows, strip of columns: so narrow that its line and
-//     rows stay in the cache. Workspace: that line, and what else PoolSpace lists.
+//     Task: planes (images, their channels if these come first), block of output rows, strip of columns: so narrow that its
+//     line and rows stay in the cache. Workspace: that line, and what else PoolSpace lists.
 #pragma once
 
 #include "copy.hpp"
 #include "epilogue.hpp"
 #include "grid.hpp"
+#include "pool_few.hpp"
 #include "pool_numbered.hpp"
+#include "window_args.hpp"
 
 namespace fastconv {
 namespace {
@@ -48,6 +51,8 @@ struct PoolValues {
         }
         store_masked(y + i, v, exists);
     }
+    // Its first lane: dividing one number takes half the time of dividing a vector, or less.
+    void put_one(int64_t i, Vec<T> v) const { y[i] = averages ? v[0] / (divisors ? divisor * divisors[i] : divisor) : v[0]; }
 };
 
 // Maximum and where it is: the numbers wait until the row is complete.
@@ -70,6 +75,10 @@ struct PoolNumbered {
     void put(int64_t i, Numbered<T> v, const Exists& exists) const {
         store_masked(y + i, v.value, exists);
         store_masked(numbers + i, v.number, same_lanes(exists));
+    }
+    void put_one(int64_t i, Numbered<T> v) const {
+        y[i] = v.value[0];
+        numbers[i] = v.number[0];
     }
     void store_indices(int64_t* indices, int64_t count, int64_t inner) const {
         constexpr Bits<T> none = FirstMaximum<T>::none;
@@ -122,19 +131,22 @@ template <class T, class P>
 struct PoolSpace {
     int64_t line_elements;  // of the line and of what is beside it
     int64_t row_elements;   // of the lines between which rows slide
-    int64_t beside, divisors, outside, depth, rows, bytes;
+    int64_t vectors;        // of the columns of windows with few taps
+    int64_t beside, divisors, masks, outside, depth, rows, bytes;
 
     explicit PoolSpace(const PoolArgs<T>& a) {
         const int64_t inner = pool_inner(a);
         const int64_t outputs = a.whole_rows ? 1 : parts_of(a.out.size[2], a.strips);
         const int64_t columns = a.whole_rows ? 1 : columns_under(a, outputs);
-        const auto vectors = [](int64_t n) { return parts_of(n, 64) * 64; };
-        row_elements = vectors(columns * inner);
+        const auto rounded = [](int64_t n) { return parts_of(n, 64) * 64; };
+        row_elements = rounded(columns * inner);
         // The idle lanes of the last output reach beyond the last column.
-        line_elements = vectors(max_of(columns, outputs) * inner + 2 * lanes<T>);
+        line_elements = rounded(max_of(columns, outputs) * inner + 2 * lanes<T>);
+        vectors = a.few_taps ? parts_of(columns, lanes<T>) : 0;
         beside = line_elements * P::element_size;
         divisors = beside + (a.sliding_line || a.with_indices ? beside : 0);
-        outside = divisors + (P::averages && !a.fixed_divisor ? line_elements * int64_t(sizeof(T)) : 0);
+        masks = divisors + (P::averages && !a.fixed_divisor ? line_elements * int64_t(sizeof(T)) : 0);
+        outside = masks + rounded(vectors * int64_t(sizeof(Mask<T>)));
         const int64_t line = a.sliding_rows ? row_elements * P::element_size : 0;
         depth = outside + line;
         rows = depth + line;
@@ -155,9 +167,7 @@ class PoolTask {
         task /= a.row_blocks;
         channels = block_of(inner, 2 * lanes<T>, a.channel_blocks, task % a.channel_blocks);
         task /= a.channel_blocks;
-        const int64_t planes = a.channels_first ? a.channels : 1, n = task / planes, c = task % planes;
-        x = a.x + n * a.in.n_stride + c * a.in.c_stride;
-        to = n * a.out.n_stride + c * a.out.c_stride;
+        planes = block_of(a.planes, 1, a.plane_blocks, task);
         line = P::line_at(memory, space.line_elements);
         beside = P::line_at(memory + space.beside, space.line_elements);
         divisors = reinterpret_cast<T*>(memory + space.divisors);
@@ -165,9 +175,13 @@ class PoolTask {
 
     void run() {
         prepare_divisors();
+        if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
+            if (a.whole_rows && inner == 1 && a.in.size[0] == 1) return reduce_runs();
         if (a.whole_rows) return each_row([&](int64_t od, int64_t oh) { reduce_whole_rows(od, oh); });
         fill(line, space.line_elements);
-        if (a.sliding_rows) return slide_rows();
+        if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
+            if (a.few_taps) return reduce_few_taps();
+        if (a.sliding_rows) return each_plane([&] { slide_rows(); });
         each_row([&](int64_t od, int64_t oh) {
             reduce_rows(od, oh);
             reduce_line(od, oh);
@@ -179,8 +193,27 @@ class PoolTask {
     using Line = typename P::Line;
 
     template <class F>
+    void each_plane(const F& f) {
+        for (int64_t plane = planes.begin; plane < planes.end; ++plane) {
+            to_plane(plane);
+            f();
+        }
+    }
+    void to_plane(int64_t plane) {
+        const int64_t of_image = a.channels_first ? a.channels : 1, n = plane / of_image, c = plane % of_image;
+        x = a.x + n * a.in.n_stride + c * a.in.c_stride;
+        to = n * a.out.n_stride + c * a.out.c_stride;
+    }
+    template <class F>
     void each_row(const F& f) {
-        for (int64_t row = rows.begin; row < rows.end; ++row) f(row / a.out.size[1], row % a.out.size[1]);
+        const int64_t first_od = rows.begin / a.out.size[1], first_oh = rows.begin % a.out.size[1];
+        each_plane([&] {
+            int64_t od = first_od, oh = first_oh;
+            for (int64_t row = rows.begin; row < rows.end; ++row) {
+                f(od, oh);
+                if (++oh == a.out.size[1]) ++od, oh = 0;
+            }
+        });
     }
     void fill(Line to, int64_t count) {
         each_vector<T>(count, [&](int64_t i, auto exists) { store_masked(to + i, Op::identity(), exists); });
@@ -209,6 +242,41 @@ class PoolTask {
             expect_row(row_at(0, od, d) + row_at(1, oh, height - 1));
             combine_rows<T, Op>(inside(), height, row, inside_count(), d > 0);
         }
+    }
+
+    void reduce_few_taps() {
+        const ColumnVectors<T> columns = column_vectors();
+        to_plane(planes.begin);
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
+            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+            const SeenRows<T> seen = seen_rows(od, oh);
+            const P out = results(od, oh, strip.outputs.begin);
+            if (a.strips > 1) {
+                expect_row(row_at(0, od, 0) + row_at(1, oh, seen.count - 1));
+                expect_results(od, oh);
+            }
+            with_constant<few_stride>(int(a.axis[2].stride), [&](auto s) {
+                with_constant<few_columns>(int(a.axis[2].window), [&](auto k) {
+                    FewTaps<T, Op, s.value, k.value>(seen, columns)
+                        .put(out, strip.outputs.count(), planes.count(), a.out.c_stride);
+                });
+            });
+        }
+    }
+    // The line, which holds identities, is the row of windows that are outside.
+    SeenRows<T> seen_rows(int64_t od, int64_t oh) const {
+        const int64_t count = a.axis[1].taps[oh], pitch = a.axis[1].dilation * a.in.stride[1];
+        if (count == 0) return {line, 1, 0, 0};
+        return {x + row_at(0, od, 0) + row_at(1, oh, 0) + strip.columns.begin, count, pitch, a.in.c_stride};
+    }
+    ColumnVectors<T> column_vectors() const {
+        const int64_t begin = strip.inside.begin - strip.columns.begin, end = strip.inside.end - strip.columns.begin;
+        Mask<T>* masks = reinterpret_cast<Mask<T>*>(memory + space.masks);
+        for (int64_t i = 0; i < space.vectors; ++i) {
+            const auto lane = [&](int64_t column) { return int(min_of(max_of(column - i * lanes<T>, 0), lanes<T>)); };
+            masks[i] = lanes_between<T>(lane(begin), lane(end));
+        }
+        return {parts_of(end, lanes<T>), {parts_of(begin, lanes<T>), end / lanes<T>}, masks};
     }
 
     void slide_rows() {
@@ -259,6 +327,19 @@ class PoolTask {
         prefetch_run<1>(a.y + output_at(od, oh + 1) + strip.outputs.begin * inner, strip.outputs.count() * inner);
     }
 
+    // Where a window is one run of memory, as it is but for depth: the same output of all planes before the next.
+    void reduce_runs() {
+        const int64_t in_plane = a.in.c_stride, out_plane = a.out.c_stride;
+        to_plane(planes.begin);
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
+            const int64_t od = row / a.out.size[1], oh = row % a.out.size[1];
+            const int64_t pixels = a.axis[0].taps[od] * a.axis[1].taps[oh] * a.in.size[2];
+            const T* run = x + row_at(0, od, 0) + row_at(1, oh, 0);
+            P out = results(od, oh, 0);
+            for (int64_t n = planes.count(); n > 0; --n, run += in_plane, out.y += out_plane)
+                out.put_one(0, combined_run<T, Op>(run, pixels));
+        }
+    }
     void reduce_whole_rows(int64_t od, int64_t oh) {
         const int64_t depth = a.axis[0].taps[od], pixels = a.axis[1].taps[oh] * a.in.size[2];
         const auto out = results(od, oh, channels.begin);
@@ -266,7 +347,7 @@ class PoolTask {
             auto v = Op::identity();
             for (int64_t d = 0; d < depth && pixels > 0; ++d)
                 v = Op::combine(v, combined_run<T, Op>(P::row(x, row_at(0, od, d) + row_at(1, oh, 0)), pixels));
-            out.put(0, v, first_lanes<T>(1));
+            out.put_one(0, v);
         } else {
             if (depth * pixels == 0) fill(line, channels.count());
             for (int64_t d = 0; d < depth; ++d) {
@@ -345,7 +426,7 @@ class PoolTask {
             if (!axis.stride) cover = {axis.taps[o], inner, (axis.taps[o] - 1) * inner};
             const Line from = line + (axis.stride ? i * axis.stride : axis.first[o] - strip.columns.begin) * inner;
             if (cover.taps > 1 && cover.step == 1 && cover.last == cover.taps - 1)
-                out.put(i, combined_run<T, Op>(from, cover.taps), first_lanes<T>(1));
+                out.put_one(i, combined_run<T, Op>(from, cover.taps));
             else
                 each_vector<T>(inner, [&](int64_t c, auto exists) {
                     auto v = load_masked(from + c, exists);
@@ -378,9 +459,9 @@ class PoolTask {
     const int64_t inner;
     const PoolSpace<T, P> space;
     char* const memory;
-    Range rows, channels;  // channels: of a pixel, where windows are whole rows
-    const T* x;            // of the image, or of the channel
-    int64_t to;            // where its outputs begin
+    Range planes, rows, channels;  // channels: of a pixel, where windows are whole rows
+    const T* x;                    // of the plane
+    int64_t to;                    // where its outputs begin
     PoolStrip strip;
     Line line, beside;  // beside: for sums of a line, or the numbers of outputs
     T* divisors;

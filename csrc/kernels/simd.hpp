@@ -228,6 +228,23 @@ inline void store_partial(T* p, Vec<T> v, int n) {
     store_masked(p, v, first_lanes<T>(n));
 }
 
+// Lane by lane, v where it exists and `otherwise` where not.
+template <class T>
+inline Vec<T> chosen(const Mask<T>& m, Vec<T> v, Vec<T> otherwise) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_mask_mov_ps((__m512)otherwise, __mmask16(m.bits), (__m512)v);
+    else
+        return (Vec<T>)_mm512_mask_mov_pd((__m512d)otherwise, __mmask8(m.bits), (__m512d)v);
+#elif defined(__AVX2__)
+    return m.lane ? v : otherwise;
+#else
+    for (int i = 0; i < lanes<T>; ++i)
+        if (m.lane[i]) otherwise[i] = v[i];
+    return otherwise;
+#endif
+}
+
 // Lanes that do not exist are those of `otherwise`.
 template <class T>
 inline Vec<T> load_masked(const T* p, const Mask<T>& m, Vec<T> otherwise) {
@@ -236,12 +253,8 @@ inline Vec<T> load_masked(const T* p, const Mask<T>& m, Vec<T> otherwise) {
         return (Vec<T>)_mm512_mask_loadu_ps((__m512)otherwise, __mmask16(m.bits), p);
     else
         return (Vec<T>)_mm512_mask_loadu_pd((__m512d)otherwise, __mmask8(m.bits), p);
-#elif defined(__AVX2__)
-    return m.lane ? load_masked(p, m) : otherwise;
 #else
-    for (int i = 0; i < lanes<T>; ++i)
-        if (m.lane[i]) otherwise[i] = p[i];
-    return otherwise;
+    return chosen(m, load_masked(p, m), otherwise);
 #endif
 }
 
@@ -433,6 +446,12 @@ inline V even_of(V a, V b, Indices<J...>) {
 template <class V, int... J>
 inline V odd_of(V a, V b, Indices<J...>) {
     return __builtin_shufflevector(a, b, (2 * J + 1)...);
+}
+
+// The lanes from N on of two vectors that follow each other.
+template <int N, class V, int... J>
+inline V further(V a, V b, Indices<J...>) {
+    return __builtin_shufflevector(a, b, (J + N)...);
 }
 
 // The lanes of two vectors in turn: a0, b0, a1, b1, ..., the first half of them and the second.

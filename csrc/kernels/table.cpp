@@ -7,7 +7,6 @@
 #include "linear.hpp"
 #include "pack.hpp"
 #include "pointwise.hpp"
-#include "pool.hpp"
 #include "winograd.hpp"
 #include "winograd_pack.hpp"
 
@@ -44,7 +43,6 @@ constexpr Kernels<T> kernels() {
     k.winograd5 = winograd_kernel<T, Winograd<5, 2>>();
     k.pack = {pack_size<T>, pack_group<T>, unpack_group<T>, pack_size_for_task<T>, pack_for_task<T>};
     k.largest = largest<T>;
-    k.pool = {pool<T>, pool_workspace<T>};
     k.linear = linear<T>;
     k.map = map<T>;
     k.softmax = softmax<T>;

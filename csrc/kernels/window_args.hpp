@@ -1,10 +1,50 @@
-// The contract of the kernels that move elements between images and windows: gradients of pooling, unpooling, columns of
-// windows, padding. Tensors are dense, so that a layout is nothing but what a plane is.
+// The contract of the kernels that pool or move elements between images and windows: pooling and its gradients, unpooling,
+// columns of windows, padding. Tensors are dense, so that a layout is nothing but what a plane is.
 #pragma once
 
 #include "args.hpp"
 
 namespace fastconv {
+
+constexpr int few_columns = 3, few_stride = 2;  // of windows, at most, for PoolArgs::few_taps
+
+enum class PoolKind : int { maximum, average };
+
+// Window o of an axis covers input positions first[o], first[o] + dilation, ...: taps[o] of them lie inside the input.
+// Sliding windows begin at o * stride - before and have `window` taps, counting those in the padding; adaptive windows
+// have stride 0.
+struct PoolAxis {
+    const int64_t* first;
+    const int64_t* taps;
+    const int64_t* divisor;  // average: positions counted, padding included where the caller asked for that
+    int64_t dilation, stride, before, window;
+};
+
+template <class T>
+struct PoolArgs {
+    const T* x;
+    T* y;
+    int64_t* indices;  // maximum: where in the spatial volume it was, if with_indices
+    bool with_indices;
+    PoolKind kind;
+    TensorShape in, out;
+    bool channels_first;
+    int64_t channels;
+    int64_t planes;  // channels of images, or with channels last images
+    PoolAxis axis[3];
+    int64_t fixed_divisor;  // average: 0, or what to divide by instead
+
+    // How it is done, see pool.hpp.
+    bool whole_rows;         // a window is whole rows, one after another
+    bool few_taps;           // windows have few columns, see pool_few.hpp
+    bool sliding_rows;       // the rows of windows are reduced in blocks, else one by one for each output row
+    bool sliding_line;       // the elements of a reduced row together, else one by one for each output
+    bool wide_numbers;       // an image has more elements than the numbers beside float32 values can count
+    int64_t plane_blocks;    // of planes, whose planes are worked on one after another
+    int64_t strips;          // of columns of the output, worked on one after another
+    int64_t channel_blocks;  // whole rows with channels last: blocks of channels, else one
+    int64_t row_blocks;      // of the output rows (depth and height flattened) of one image
+};
 
 // One plane of a tensor: depth, height and width of pixels, each of `inner` neighbouring elements that are treated alike.
 // Channels first, a plane is one channel of one image and a pixel one element; channels last, an image and all channels.
@@ -75,6 +115,9 @@ struct BorderArgs {
 
 template <class T>
 struct WindowKernels {
+    void (*pool)(const PoolArgs<T>&, int64_t task, void* workspace);
+    int64_t (*pool_workspace)(const PoolArgs<T>&);
+
     void (*average_gradient)(const AverageGradientArgs<T>&, int64_t task, void* workspace);
     int64_t (*average_gradient_workspace)(const AverageGradientArgs<T>&);
 

@@ -1,9 +1,10 @@
-// What moves elements between images and windows, and into floats, for one instruction set: a unit of its own, as table.cpp
-// is.
+// Pooling, what moves elements between images and windows, and into floats, for one instruction set: a unit of its own, as
+// table.cpp is.
 #include "border.hpp"
 #include "columns.hpp"
 #include "half.hpp"
 #include "indexed.hpp"
+#include "pool.hpp"
 #include "pool_gradient.hpp"
 #include "power.hpp"
 
@@ -13,6 +14,8 @@ namespace {
 template <class T>
 constexpr WindowKernels<T> window_kernels() {
     WindowKernels<T> k{};
+    k.pool = pool<T>;
+    k.pool_workspace = pool_workspace<T>;
     k.average_gradient = average_gradient<T>;
     k.average_gradient_workspace = average_gradient_workspace<T>;
     k.scatter_add = scatter<T, true>;
