@@ -84,7 +84,8 @@ class Blocking {
         const int64_t tiles = parts_of(a_.group_out, rows_);
         if (a_.pixel_lanes) split_channels(tiles, units, images());
         // With few pixels the weights are most of what is read: better each thread keeps its own.
-        if (a_.pixel_lanes && images() * units < few_pixel_tiles * threads_)
+        const bool heavy = p_.oc > p_.n * p_.output_pixels();
+        if (a_.pixel_lanes && heavy && images() * units < few_pixel_tiles * threads_)
             a_.channel_blocks = std::clamp<int64_t>(threads_, a_.channel_blocks, at_least_one(tiles));
         split_pixels(units, tile, images());
     }
@@ -416,7 +417,9 @@ void ConvPlan::pack_to(const void* weights, void* to) const {
         args_);
 }
 
-bool ConvPlan::can_unpack() const { return !dot_ && !is_half(problem_.dtype) && (dense() || is_winograd(format_.algorithm)); }
+bool ConvPlan::can_unpack() const {
+    return !dot_ && !is_half(problem_.dtype) && (dense() || is_winograd(format_.algorithm));
+}
 
 void ConvPlan::unpack(const PackedWeights& packed, void* weights) const {
     std::visit(

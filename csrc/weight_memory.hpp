@@ -1,6 +1,7 @@
 // Memory for packed weights. They are read from beginning to end, once a call, and those of a whole network seldom lie in
-// the caches: from pages of 4 KiB, at whose ends every prefetcher stops, two threads got 23 GB/s, from huge ones 43 (128 MiB,
-// Intel Xeon, Sapphire Rapids, November 2026). So blocks of all sizes share regions of huge pages where the system has them.
+// the caches: from pages of 4 KiB, at whose ends every prefetcher stops, two threads got 23 GB/s, from huge ones 43 (128
+// MiB, Intel Xeon, Sapphire Rapids, November 2026). So blocks of all sizes share regions of huge pages where the system has
+// them.
 #pragma once
 
 #include <cstdint>

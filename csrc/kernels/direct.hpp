@@ -57,6 +57,26 @@ FASTCONV_INLINE void for_each_column(const ConvArgs<T>& a, Range kd, Range kh, c
 }
 
 // One row of outputs of one panel of channels: what a task works through.
+// The panel of weights after this one, which a thread mostly takes next: asked for by the last few of the tiles (or rows of
+// tiles) that read this one, a share by each, so that it is there in time and other loads are not kept waiting.
+template <class T>
+class NextPanel {
+   public:
+    NextPanel(int64_t width, int64_t reduction, int64_t tile, int64_t tiles) {
+        const int64_t sharing = min_of(tiles, 4), mine = tile - (tiles - sharing);
+        if (mine < 0) return;
+        step_ = parts_of(width, sharing);
+        ahead_ = width * reduction + mine * reduction * step_;
+    }
+    // Every so many-th product from k on.
+    PanelColumns<T> while_reading(const T* weights, int64_t width, int64_t k, int64_t every = 1) const {
+        return {weights + k * width, width * every, weights + ahead_ + k * step_, step_ * every};
+    }
+
+   private:
+    int64_t ahead_ = 0, step_ = 0;  // of zero: the same line again and again
+};
+
 template <class T>
 struct DirectRow {
     const T* x;        // the image's group, moved to the first tap of output column 0 (which may be in the padding)
@@ -65,13 +85,14 @@ struct DirectRow {
     Panel panel;
     const T* bias;  // of the panel's first channel, or null
     Range kd, kh;
+    int64_t number, rows;  // which it is of the task's rows
 };
 
 // ---- channels in lanes ----
 
 // M pixels from column ow on. Channels first, their sums are left in c.
 template <class T, int M, int V>
-inline void direct_pixels(const ConvArgs<T>& a, const DirectRow<T>& row, T* c, int64_t ow) {
+inline void direct_pixels(const ConvArgs<T>& a, const DirectRow<T>& row, const NextPanel<T>& next, T* c, int64_t ow) {
     const int64_t left = ow * a.step[2] - a.before[2], pixel = a.step[2] * a.in.stride[2];
     const int64_t right = left + (M - 1) * a.step[2] + (a.kernel[2] - 1) * a.dilation[2];
     const T* x = row.x + ow * pixel;
@@ -83,8 +104,8 @@ inline void direct_pixels(const ConvArgs<T>& a, const DirectRow<T>& row, T* c, i
     tile.begin_columns(row.bias, last, exists);
     if (left >= 0 && right < a.in.size[2]) {
         for_each_run(a, row.kd, row.kh, [&](Range k) {
-            tile.add(ScatteredRows<T>{x, pixel, a.offsets + k.begin},
-                     Columns<T>{row.weights + k.begin * row.panel.width, row.panel.width}, k.count());
+            tile.add(ScatteredRowsBeforeNext<T>{x, pixel, a.offsets + k.begin, (2 * M - 1) * pixel},
+                     next.while_reading(row.weights, row.panel.width, k.begin), k.count());
         });
         if (!a.channels_first) return finish_tile(a.epilogue, tile, y, a.out.stride[2], row.panel.channels);
         return tile.store_to(c, tile_pitch<T>);
@@ -94,7 +115,7 @@ inline void direct_pixels(const ConvArgs<T>& a, const DirectRow<T>& row, T* c, i
         const Range valid = inside(left + kw * a.dilation[2], a.step[2], M, a.in.size[2]);
         if (!valid.count()) return;
         const SteppedRows<T> rows{x + valid.begin * pixel, pixel, a.offsets + first, a.column_step};
-        const Columns<T> columns{row.weights + first * row.panel.width, row.panel.width * a.column_step};
+        const auto columns = next.while_reading(row.weights, row.panel.width, first, a.column_step);
         T* part = c + valid.begin * tile_pitch<T>;
         with_constant<M>(int(valid.count()), [&](auto m) {
             Tile<T, m.value, V> some;
@@ -118,8 +139,10 @@ inline void direct_channel_lanes(const ConvArgs<T>& a, const DirectRow<T>& row, 
             const int64_t last = min_of(mine.end, first + strip_tiles), strip = begin(first);
             for (int64_t t = first; t < last; ++t) {
                 T* sums = c + (begin(t) - strip) * tile_pitch<T>;
+                const NextPanel<T> next(row.panel.width, a.reduction, row.number * mine.count() + t - mine.begin,
+                                        row.rows * mine.count());
                 with_constant<most>(int(begin(t + 1) - begin(t)),
-                                    [&](auto m) { direct_pixels<T, m.value, v.value>(a, row, sums, begin(t)); });
+                                    [&](auto m) { direct_pixels<T, m.value, v.value>(a, row, next, sums, begin(t)); });
             }
             if (a.channels_first)
                 finish_transposed(a.epilogue, c, tile_pitch<T>, begin(last) - strip, row.panel.channels, row.y + strip,
@@ -218,12 +241,14 @@ void direct(const ConvArgs<T>& a, int64_t task, void*) {
     const int64_t first_row = part_begin(rows, row_blocks, at.pixel_block / a.column_blocks);
     const int64_t last_row = part_begin(rows, row_blocks, at.pixel_block / a.column_blocks + 1);
     const int64_t column_block = at.pixel_block % a.column_blocks;
+    row.rows = last_row - first_row;
     for (int64_t r = first_row; r < last_row; ++r) {
         const int64_t od = r / a.out.size[1], oh = r % a.out.size[1];
         row.kd = taps_inside(a, 0, od);
         row.kh = taps_inside(a, 1, oh);
         row.x = x + (od * a.step[0] - a.before[0]) * a.in.stride[0] + (oh * a.step[1] - a.before[1]) * a.in.stride[1];
         row.y = y + od * a.out.stride[0] + oh * a.out.stride[1];
+        row.number = r - first_row;
         if (a.pixel_lanes)
             with_constant<2>(int(a.step[2]), [&](auto s) { direct_pixel_lanes<T, s.value>(a, row, column_block); });
         else

@@ -2,8 +2,8 @@
 //
 // Tiles end with channels in lanes or with pixels in lanes; the output has channels last or first. Where the two agree,
 // rows are stored as they are, straight from the registers; where not, blocks of lanes x lanes are transposed in registers
-// on the way. Bounds are applied in the registers too; residuals and the other activations in a second pass over what was
-// just stored.
+// on the way. Residuals are added and bounds applied in the registers too; the other activations in a second pass over what
+// was just stored.
 #pragma once
 
 #include "args.hpp"
@@ -34,52 +34,54 @@ inline const T* bias_of(const Epilogue<T>& e, int64_t channel) {
     return e.bias ? e.bias + channel : nullptr;
 }
 
-// Rows of sums, `count` each, become rows of y; the sums may lie there already. `sum` gives those of row m and column i.
-template <class T, class Sum>
-inline void store_rows(const Epilogue<T>& e, const Sum& sum, int64_t rows, T* y, int64_t pitch, int64_t count) {
-    const auto residual = [&](const T* at) { return e.residual + (at - e.y); };
+// What is added to the outputs that begin at y, if anything is.
+template <class T>
+inline const T* residual_of(const Epilogue<T>& e, const T* y) {
+    return e.residual ? e.residual + (y - e.y) : nullptr;
+}
+
+// Activates rows that lie in y already, `count` values each.
+template <class T>
+[[gnu::noinline]] void activate_rows(const Epilogue<T>& e, T* y, int64_t pitch, int64_t rows, int64_t count) {
     for (int64_t m = 0; m < rows; ++m)
         for (int64_t i = 0; i < count; i += lanes<T>) {
             T* at = y + m * pitch + i;
-            if (const int n = clamp_lanes(count - i, lanes<T>); n == lanes<T>) {
-                const Vec<T> v = load(sum(m, i));
-                store(at, activate(e, e.residual ? v + load(residual(at)) : v));
-            } else {
-                const Vec<T> v = load_partial(sum(m, i), n);
-                store_partial(at, activate(e, e.residual ? v + load_partial(residual(at), n) : v), n);
-            }
+            if (const int n = clamp_lanes(count - i, lanes<T>); n == lanes<T>)
+                store(at, activate(e, load(at)));
+            else
+                store_partial(at, activate(e, load_partial(at, n)), n);
         }
 }
 
-// The second pass over rows that lie in y already.
-template <class T>
-[[gnu::noinline]] void finish_stored(const Epilogue<T>& e, T* y, int64_t pitch, int64_t rows, int64_t count) {
-    store_rows(e, [&](int64_t m, int64_t i) { return y + m * pitch + i; }, rows, y, pitch, count);
-}
-
-template <class T>
-inline bool in_second_pass(const Epilogue<T>& e) {
-    return e.residual || (e.activation != Activation::none && e.activation != Activation::clamp);
-}
-template <class T>
-inline bool clamps_in_registers(const Epilogue<T>& e) {
-    return e.activation == Activation::clamp && !e.residual;
-}
+inline bool in_second_pass(Activation a) { return a != Activation::none && a != Activation::clamp; }
 
 // A tile in registers whose rows are rows of y: channels first with pixels in lanes, channels last with channels in lanes.
 // `count` columns exist, which end in the tile's last vector.
 template <class T, int M, int V>
 FASTCONV_INLINE void finish_tile(const Epilogue<T>& e, Tile<T, M, V>& tile, T* y, int64_t pitch, int64_t count) {
-    if (clamps_in_registers(e)) tile.clamp(e.low, e.high);
+    if (const T* residual = residual_of(e, y)) tile.add_from(residual, pitch, count);
+    if (e.activation == Activation::clamp) tile.clamp(e.low, e.high);
     tile.store_to(y, pitch, count);
-    if (in_second_pass(e)) finish_stored(e, y, pitch, M, count);
+    if (in_second_pass(e.activation)) activate_rows(e, y, pitch, M, count);
 }
 
 // The same for rows that wait in a buffer, any number of them and of columns.
 template <class T>
 inline void finish_rows(const Epilogue<T>& e, const T* c, int64_t c_pitch, int64_t rows, T* y, int64_t y_pitch,
                         int64_t count) {
-    store_rows(e, [&](int64_t m, int64_t i) { return c + m * c_pitch + i; }, rows, y, y_pitch, count);
+    const T* residual = residual_of(e, y);
+    for (int64_t m = 0; m < rows; ++m)
+        for (int64_t i = 0; i < count; i += lanes<T>) {
+            Vec<T> v = load(c + m * c_pitch + i);
+            const int64_t at = m * y_pitch + i;
+            if (const int n = clamp_lanes(count - i, lanes<T>); n == lanes<T>) {
+                if (residual) v += load(residual + at);
+                store(y + at, activate(e, v));
+            } else {
+                if (residual) v += load_partial(residual + at, n);
+                store_partial(y + at, activate(e, v), n);
+            }
+        }
 }
 
 // Rows of a buffer become columns of y: row m of c is a pixel, its `channels` values go c_stride apart, channels first.
@@ -88,40 +90,46 @@ template <class T>
 inline void finish_transposed(const Epilogue<T>& e, const T* c, int64_t pitch, int64_t pixels, int64_t channels, T* y,
                               int64_t c_stride) {
     constexpr int L = lanes<T>;
-    const bool clamps = clamps_in_registers(e);
+    const bool clamps = e.activation == Activation::clamp;
+    const T* residual = residual_of(e, y);
     for (int64_t j = 0; j < channels; j += L) {
         const int width = clamp_lanes(channels - j, L);
         for (int64_t m = 0; m < pixels; m += L) {
             const int height = clamp_lanes(pixels - m, L);
+            const int64_t first = j * c_stride + m;
             if (height == 1) {  // a lone pixel, such as the last of 7 x 7, is not worth a transpose
                 for (int i = 0; i < width; ++i) {
-                    const T v = c[m * pitch + j + i];
-                    y[(j + i) * c_stride + m] = clamps ? at_most(at_least(v, e.low), e.high) : v;
+                    const int64_t at = first + i * c_stride;
+                    const T v = residual ? c[m * pitch + j + i] + residual[at] : c[m * pitch + j + i];
+                    y[at] = clamps ? at_most(at_least(v, e.low), e.high) : v;
                 }
                 continue;
             }
             Vec<T> block[L];
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i) block[i] = load(c + (m + i) * pitch + j);
-            if (clamps)
-#pragma GCC unroll 16
-                for (int i = 0; i < L; ++i) block[i] = at_most(at_least(block[i], broadcast(e.low)), broadcast(e.high));
             transpose<T>(block);
-            T* to = y + j * c_stride + m;
-            const auto store_channels = [&](int rows, const auto& put) {
+            const auto store_channels = [&](int count, const auto& get, const auto& put) {
 #pragma GCC unroll 16
                 for (int i = 0; i < L; ++i)
-                    if (i < rows) put(to + i * c_stride, block[i]);
+                    if (i < count) {
+                        const int64_t at = first + i * c_stride;
+                        Vec<T> v = block[i];
+                        if (residual) v += get(residual + at);
+                        put(y + at, clamps ? at_most(at_least(v, broadcast(e.low)), broadcast(e.high)) : v);
+                    }
             };
             if (height == L) {
-                store_channels(width, [](T* p, Vec<T> v) { store(p, v); });
+                store_channels(width, [](const T* p) { return load(p); }, [](T* p, Vec<T> v) { store(p, v); });
                 continue;
             }
             const Mask<T> exists = first_lanes<T>(height);
-            store_channels(width, [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
+            store_channels(
+                width, [&](const T* p) { return load_masked(p, exists); },
+                [&](T* p, Vec<T> v) { store_masked(p, v, exists); });
         }
     }
-    if (in_second_pass(e)) finish_stored(e, y, c_stride, channels, pixels);
+    if (in_second_pass(e.activation)) activate_rows(e, y, c_stride, channels, pixels);
 }
 
 // Rows of a buffer that are pixels, channels in lanes, whichever way the channels of y lie.

@@ -42,23 +42,25 @@ FASTCONV_INLINE void gemm_pixel_lanes(T* c, const T* weights, const T* bias, int
 }
 
 // At most rows_of(panel width) pixels and one panel of output channels: adds products k of `reduction`. `rows` are
-// the pixels from product k.begin on.
+// the pixels from product k.begin on. They are tile number `tile` of the `tiles` that read the panel.
 template <class T, class Rows, class F>
 FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, const Panel& panel, Range k,
-                                        int64_t reduction, const Rows& rows, int64_t pixels, const F& finish) {
-    const Columns<T> columns{weights + k.begin * panel.width, panel.width};
+                                        int64_t reduction, const Rows& rows, int64_t pixels, int64_t tile, int64_t tiles,
+                                        const F& finish) {
+    const NextPanel<T> next(panel.width, reduction, tile, tiles);
+    const PanelColumns<T> columns = next.while_reading(weights, panel.width, k.begin);
     with_vectors<T>(panel.width, [&](auto v) {
         with_constant<rows_of(v.value)>(int(pixels), [&](auto m) {
-            Tile<T, m.value, v.value> tile;
+            Tile<T, m.value, v.value> sums;
             if (k.begin == 0)
-                tile.begin_columns(bias, v.value - 1, first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));
+                sums.begin_columns(bias, v.value - 1, first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));
             else
-                tile.load_from(c, tile_pitch<T>);
-            tile.add(rows, columns, k.count());
+                sums.load_from(c, tile_pitch<T>);
+            sums.add(rows, columns, k.count());
             if (k.end < reduction)
-                tile.store_to(c, tile_pitch<T>);
+                sums.store_to(c, tile_pitch<T>);
             else
-                finish(tile);
+                finish(sums);
         });
     });
 }

@@ -174,7 +174,7 @@ inline void im2col_channel_lanes(const ConvArgs<T>& a, T* c, const T* patches, i
         const int64_t p = part_begin(count, parts, part), pixels = part_begin(count, parts, part + 1) - p;
         gemm_channel_lanes(c + p * tile_pitch<T>, a.weights + (panel.weights - a.weights_first) * a.reduction,
                            bias_of(a.epilogue, channel), panel, k, a.reduction,
-                           DenseRows<T>{patches + p * k.count(), k.count()}, pixels, [&](auto& sums) {
+                           DenseRows<T>{patches + p * k.count(), k.count()}, pixels, part, parts, [&](auto& sums) {
                                finish_tile(a.epilogue, sums, a.y + (first + p) * a.out.stride[2] + channel, a.out.stride[2],
                                            panel.channels);
                            });

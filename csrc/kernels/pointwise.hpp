@@ -78,7 +78,7 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
         const int64_t count = pixels.begin + part_begin(pixels.count(), tiles, t + 1) - p;
         const auto multiply = [&](const auto& rows) {
             gemm_channel_lanes(c, weights, bias_of(a.epilogue, channel), panel, Range{0, a.reduction}, a.reduction, rows,
-                               count, [&](auto& tile) {
+                               count, t, tiles, [&](auto& tile) {
                                    T* to = y + channel * a.out.c_stride + p * a.out.stride[2];
                                    if (!a.channels_first)
                                        return finish_tile(a.epilogue, tile, to, a.out.stride[2], panel.channels);
@@ -88,7 +88,7 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
                                });
         };
         if (a.channels_first)
-            multiply(PanelRows<T>{x + p, a.in.c_stride});
+            multiply(PanelRowsBeforeNext<T>{x + p, a.in.c_stride, 2 * count - 1});
         else
             multiply(DenseRows<T>{x + p * a.in.stride[2], a.in.stride[2]});
     }

@@ -42,6 +42,19 @@ struct ScatteredRows {
     T at(int m, int64_t k) const { return base[offset[k] + m * row]; }
 };
 
+// The same while the rows that come `next` elements behind are asked for: into the second-level cache, for they are many.
+template <class T>
+struct ScatteredRowsBeforeNext {
+    const T* base;
+    int64_t row;
+    const int64_t* offset;
+    int64_t next;
+    T at(int m, int64_t k) const {
+        if (m == 0) __builtin_prefetch(base + offset[k] + next, 0, 2);
+        return base[offset[k] + m * row];
+    }
+};
+
 // The same for every `step`-th product.
 template <class T>
 struct SteppedRows {
@@ -74,6 +87,15 @@ struct PanelRows {
     int64_t pitch;
     T at(int m, int64_t k) const { return base[k * pitch + m]; }
 };
+template <class T>
+struct PanelRowsBeforeNext {
+    const T* base;
+    int64_t pitch, next;
+    T at(int m, int64_t k) const {
+        if (m == 0) __builtin_prefetch(base + k * pitch + next, 0, 2);
+        return base[k * pitch + m];
+    }
+};
 
 template <class T>
 struct Columns {
@@ -92,6 +114,19 @@ struct StreamedColumns {
         const T* p = base + k * stride + v * lanes<T>;
         __builtin_prefetch(p + ahead);
         return load(p);
+    }
+};
+
+// The same, of a panel of weights, while a share of the next panel is asked for, `step` elements of it for each k.
+template <class T>
+struct PanelColumns {
+    const T* base;
+    int64_t stride;
+    const T* next;
+    int64_t step;
+    Vec<T> at(int64_t k, int v) const {
+        if (v == 0) __builtin_prefetch(next + k * step, 0, 2);
+        return load(base + k * stride + v * lanes<T>);
     }
 };
 
@@ -175,6 +210,16 @@ struct Tile {
         for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
+    }
+    // Only the first `count` columns, which end in the last vector.
+    FASTCONV_INLINE void add_from(const T* c, int64_t pitch, int64_t count) {
+        const Mask<T> exists = first_lanes<T>(int(count - (V - 1) * lanes<T>));
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 8
+            for (int v = 0; v < V - 1; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
+            sum[m][V - 1] += load_masked(c + m * pitch + (V - 1) * lanes<T>, exists);
+        }
     }
     template <class Of = Product, class Rows, class Cols>
     FASTCONV_INLINE void add(const Rows& a, const Cols& b, int64_t count) {

@@ -137,10 +137,15 @@ inline void winograd_multiply(const WinogradBlock<T, W>& b, int xi, Range chunks
         for (int64_t i = chunks.begin; i < chunks.end; ++i) {
             const DenseRows<T> rows{from + i * buffers.v_chunk, chunk};
             const int64_t k = min_of(chunk, b.a.group_in - i * chunk);
+            // Weights come from afar. The first part asks for its own some time ahead, each further one for a vector of
+            // those of the next position, so that there is less to wait for then.
+            const T* here = u + i * chunk * width;
             if (part == 0)
-                tile.add(rows, StreamedColumns<T>{u + i * chunk * width, width}, k);
+                tile.add(rows, StreamedColumns<T>{here, width}, k);
+            else if (part <= V)
+                tile.add(rows, PanelColumns<T>{here, width, here + weights.position + (part - 1) * lanes<T>, width}, k);
             else
-                tile.add(rows, Columns<T>{u + i * chunk * width, width}, k);
+                tile.add(rows, Columns<T>{here, width}, k);
         }
         if (chunks.begin) tile.add_from(sums, width);
         tile.store_to(sums, width);

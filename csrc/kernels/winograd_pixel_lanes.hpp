@@ -146,11 +146,7 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
         const T* from = half + n * m * alpha * L;
         Winograd<m, 3>::template output<T, false>(column, [&](int j) { return load(from + j * L); });
 #pragma GCC unroll 4
-        for (int j = 0; j < m; ++j) {
-            column[j] += bias;
-            if (clamps_in_registers(e))
-                column[j] = at_most(at_least(column[j], broadcast(e.low)), broadcast(e.high));
-        }
+        for (int j = 0; j < m; ++j) column[j] += bias;
         const Vec<T> even[] = {low_zipped(column[0], column[2], each), high_zipped(column[0], column[2], each)};
         const Vec<T> odd[] = {low_zipped(column[1], column[3], each), high_zipped(column[1], column[3], each)};
         out[0] = low_zipped(even[0], odd[0], each);
@@ -160,10 +156,14 @@ FASTCONV_INLINE void winograd_store_row(const Epilogue<T>& e, const T* half, Vec
 #pragma GCC unroll 4
         for (int q = 0; q < m; ++q) {
             const int64_t first = (n * m + q) * L;
+            if (first >= pixels) continue;
+            const Mask<T> exists = first_lanes<T>(clamp_lanes(pixels - first, L));
+            if (const T* residual = residual_of(e, y)) out[q] += load_masked(residual + first, exists);
+            if (e.activation == Activation::clamp) out[q] = at_most(at_least(out[q], broadcast(e.low)), broadcast(e.high));
             if (first + L <= pixels)
                 store(y + first, out[q]);
-            else if (first < pixels)
-                store_masked(y + first, out[q], first_lanes<T>(int(pixels - first)));
+            else
+                store_masked(y + first, out[q], exists);
         }
     }
 }
@@ -197,7 +197,7 @@ inline void winograd_tiles(const WinogradBlock<T, Winograd<4, 3>>& b, int64_t r,
         for (int64_t i = 0; i < rows; ++i) {
             T* to = y + o * a.out.c_stride + i * a.out.stride[1];
             winograd_store_row<T, W>(a.epilogue, half + (o * W * m + i) * alpha * L, bias, to, pixels);
-            if (in_second_pass(a.epilogue)) finish_stored(a.epilogue, to, 0, 1, pixels);
+            if (in_second_pass(a.epilogue.activation)) activate_rows(a.epilogue, to, 0, 1, pixels);
         }
     }
 }

@@ -74,7 +74,8 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t count, PyObjec
     });
 }
 
-// Python documents every __call__ alike; a copy of its description tells the parameters, and is otherwise the same to Python.
+// Python documents every __call__ alike; a copy of its description tells the parameters, and is otherwise the same to
+// Python.
 void document_call(const py::object& type) {
     const py::object plain = type.attr("__call__");
     const auto* descriptor = reinterpret_cast<PyWrapperDescrObject*>(plain.ptr());

@@ -72,6 +72,10 @@ def conv(node: Node) -> Function:
 
     if how.rule != "SAME_LOWER":
         prepared = prepare("same" if how.rule == "SAME_UPPER" else how.pads)
+        if (image := node.image_shape()) is not None:
+            prepared.explain(
+                image
+            )  # packs the weights for it: the first run need not, and they are kept once
 
         def call(
             x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None

@@ -60,6 +60,7 @@ class Node:
     attributes: dict[str, Any]
     opset: int
     constants: dict[str, Constant]  # those of the graph
+    types: dict[str, onnx.TypeProto]  # what is known of its values
     captured: list[str]  # values of the graph that its subgraphs read
     activation: Activation | None = None  # one that was a node of its own
     residual: bool = False  # whether the fourth input is added before that
@@ -86,6 +87,13 @@ class Node:
         if weight is None or (self.given(2) and self.unread(2) is None):
             return False
         return 3 <= len(weight.shape) <= 5 and weight.dtype in (np.float32, np.float64)
+
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of the first input for one image, None if the model does not tell the rest."""
+        kind = self.types.get(self.inputs[0], onnx.TypeProto())
+        shape = (_tensor(onnx.ValueInfoProto(type=kind)).shape or ())[1:]
+        extents = tuple(extent for extent in shape if isinstance(extent, int))
+        return (1, *extents) if extents and len(extents) == len(shape) else None
 
     def leave_out(self, *indices: int) -> None:
         """Read constants no more: the node's function keeps them in a form of its own."""
@@ -192,7 +200,7 @@ def _graph(model: onnx.ModelProto, constants: dict[str, Constant], folder: str |
     if model.graph.sparse_initializer:
         raise ModelError("sparse initializers are not supported")
     # Not the model's own, by which all its weights would stay in memory.
-    nodes = [_node(proto, opsets, constants) for proto in bare.graph.node]
+    nodes = [_node(proto, opsets, constants, types) for proto in bare.graph.node]
     inputs = [_tensor(value) for value in model.graph.input if value.name not in constants]
     names = {value.name for value in model.graph.input} | constants.keys()
     names.update(name for node in nodes for name in node.outputs)
@@ -301,7 +309,12 @@ def _infer(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.shape_inference.infer_shapes(model)
 
 
-def _node(proto: onnx.NodeProto, opsets: dict[str, int], constants: dict[str, Constant]) -> Node:
+def _node(
+    proto: onnx.NodeProto,
+    opsets: dict[str, int],
+    constants: dict[str, Constant],
+    types: dict[str, onnx.TypeProto],
+) -> Node:
     domain = _domain(proto.domain)
     attributes = {item.name: _attribute(item) for item in proto.attribute}
     captured = sorted(
@@ -316,6 +329,7 @@ def _node(proto: onnx.NodeProto, opsets: dict[str, int], constants: dict[str, Co
         attributes,
         opsets[domain],
         constants,
+        types,
         captured,
     )
 

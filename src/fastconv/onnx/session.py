@@ -66,9 +66,12 @@ class Step:
             raise ModelError(f"{self.node}: {error}") from error
         except Exception as error:  # whatever NumPy or the reference says of values that do not fit
             raise ModelError(f"{self.node}: {str(error) or type(error).__name__}") from error
-        several = found if isinstance(found, tuple) else (found,)
-        for place, value in zip(self.outputs, several, strict=False):
-            values[place] = np.asarray(value) if isinstance(value, np.generic) else value
+        if type(found) is np.ndarray:  # as nearly always
+            values[self.outputs[0]] = found
+        else:
+            several = found if isinstance(found, tuple) else (found,)
+            for place, value in zip(self.outputs, several, strict=False):
+                values[place] = np.asarray(value) if isinstance(value, np.generic) else value
         for place in self.dies:
             values[place] = None
 
@@ -198,7 +201,7 @@ class Session:
             values[self._places[tensor.name]] = given[-1]
         with np.errstate(all="ignore"):
             for step in self._steps:
-                begin = time.perf_counter()
+                begin = time.perf_counter() if observe is not None else 0
                 step(values)
                 if observe is not None:
                     observe(step, time.perf_counter() - begin)
