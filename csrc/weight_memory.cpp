@@ -7,22 +7,28 @@
 
 #include "memory.hpp"
 
-#ifdef __linux__
+// Not with a sanitizer, which sees where malloc's blocks end.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define FASTCONV_HUGE_PAGES 1
 #include <sys/mman.h>
 #endif
 
 namespace fastconv {
 namespace {
 
-constexpr int64_t huge_page = 2 << 20;
+constexpr int64_t huge_page = 2 << 20, page = 64 << 10;  // no system has larger small ones
+#ifdef FASTCONV_HUGE_PAGES
 constexpr int64_t region_bytes = 32 << 20;  // of one that several blocks share
+#else
+constexpr int64_t region_bytes = 0;
+#endif
 
-// Untouched memory of huge pages, as far as the system has any left; elsewhere of whatever pages there are. Of the last
+// Untouched memory of huge pages, as far as the system has any left; elsewhere a block of malloc's. Of the last
 // huge page no more than needed is mapped, so that it consists of small ones.
 class Region {
    public:
     explicit Region(int64_t bytes) : size_(bytes) {
-#ifdef __linux__
+#ifdef FASTCONV_HUGE_PAGES
         void* mapped = mmap(nullptr, size_t(bytes + huge_page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (mapped == MAP_FAILED) throw std::bad_alloc();
         char* const begin = static_cast<char*>(mapped);
@@ -38,7 +44,7 @@ class Region {
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
     ~Region() {
-#ifdef __linux__
+#ifdef FASTCONV_HUGE_PAGES
         munmap(data_, size_t(size_));
 #endif
     }
@@ -48,7 +54,7 @@ class Region {
    private:
     int64_t size_;
     char* data_ = nullptr;
-#ifndef __linux__
+#ifndef FASTCONV_HUGE_PAGES
     Buffer buffer_;
 #endif
 };
@@ -93,8 +99,8 @@ class Regions {
    private:
     std::map<char*, int64_t>::iterator add_region(int64_t bytes) {
         // What fills most of a region gets one of its own, of just its size.
-        constexpr int64_t page = 4096;
-        auto region = std::make_unique<Region>(2 * bytes > region_bytes ? round_up(bytes, page) : region_bytes);
+        const int64_t own = region_bytes ? round_up(bytes, page) : bytes;
+        auto region = std::make_unique<Region>(2 * bytes > region_bytes ? own : region_bytes);
         char* const data = region->data();
         return free_.emplace(data, regions_.emplace(data, std::move(region)).first->second->size()).first;
     }

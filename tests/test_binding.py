@@ -58,7 +58,7 @@ def test_call_by_position_and_name() -> None:
         ((IMAGE,), {"\udcff": None}, "udcff"),
         ((IMAGE,), {"x": IMAGE}, "two values .*'x'"),
         ((IMAGE, None), {"out": None}, "two values .*'out'"),
-        ((IMAGE, None, None), {}, "got 3"),
+        ((IMAGE, None, None, None), {}, "got 4"),
     ],
 )
 def test_wrong_arguments(args: Any, kwargs: Any, word: str) -> None:
@@ -69,7 +69,7 @@ def test_wrong_arguments(args: Any, kwargs: Any, word: str) -> None:
 
 def test_call_is_documented() -> None:
     """`help()` tells the arguments of the call, which no Python code takes."""
-    assert str(inspect.signature(fastconv.Conv2d.__call__)) == "(self, /, x, out=None)"
+    assert str(inspect.signature(fastconv.Conv2d.__call__)) == "(self, /, x, out=None, residual=None)"
     assert "out : ndarray" in (inspect.getdoc(fastconv.Conv2d.__call__) or "")
     assert inspect.getdoc(fastconv.Conv2d.kernel_size) == "Kernel extents, one per axis."
 

@@ -209,3 +209,15 @@ def test_large_numbers_stay_in_their_windows(window: int, isa: str) -> None:
 def test_workspace_fits_the_cache(text: str, most: int, isa: str) -> None:
     """However large an image is."""
     assert fastconv.explain(Problem(text)).workspace_bytes <= most
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 1), (3, 1)])
+def test_images_of_one_column_and_one_channel(layout: str, kernel: tuple[int, int]) -> None:
+    """Windows are whole rows; channels first or last, the next image lies behind such a one."""
+    x = np.arange(20, dtype=np.float32).reshape((4, 1, 5, 1) if layout == "NCHW" else (4, 5, 1, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(x.reshape(4, 5), kernel[0], axis=1)
+    actual = fastconv.max_pool2d(x, kernel, 1, layout=layout)
+    np.testing.assert_array_equal(actual.reshape(4, -1), windows.max(-1))
+    means = fastconv.avg_pool2d(x, kernel, 1, layout=layout)
+    np.testing.assert_allclose(means.reshape(4, -1), windows.mean(-1), rtol=1e-6)

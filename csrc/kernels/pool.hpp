@@ -176,7 +176,7 @@ class PoolTask {
     void run() {
         prepare_divisors();
         if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
-            if (a.whole_rows && inner == 1 && a.in.size[0] == 1) return reduce_runs();
+            if (a.whole_rows && a.channels_first && a.in.size[0] == 1) return reduce_runs();
         if (a.whole_rows) return each_row([&](int64_t od, int64_t oh) { reduce_whole_rows(od, oh); });
         fill(line, space.line_elements);
         if constexpr (!std::is_same_v<P, PoolNumbered<T>>)
