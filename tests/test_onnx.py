@@ -19,6 +19,7 @@ import onnx.numpy_helper
 import onnx.parser
 
 import fastconv.onnx
+from fastconv import _fastconv
 from fastconv.onnx import ModelError
 
 from . import onnx_networks
@@ -277,10 +278,110 @@ def test_what_is_joined_is_computed_in_place(images: int) -> None:
         ["Conv", "MaxPool", "Concat", "Conv", "Concat", "AveragePool", "Conv", "Concat"],
         x=normal(images, 4, 8, 8),
     )
-    placed = [step.target[0] for step in session.steps if step.target]
-    channels = [(part.first, part.end) for part in placed]
-    assert channels == [(8, 11), (0, 4), (0, 11), (17, 20), (0, 14), (0, 27)]
-    assert {part.concat for part in placed} == {"y"}
+    x = normal(images, 4, 8, 8)
+    memory, arrays = session._memory.take([x])
+    if images == 2:
+        assert not memory.size
+        assert arrays == [None] * 8
+        return
+    whole = arrays[-1]
+    assert whole is not None
+    begins = [whole if array is None else array for array in arrays]
+    channels = [(begin.ctypes.data - whole.ctypes.data) // whole[0, 0].nbytes for begin in begins]
+    assert channels[:5] == [8, 0, 0, 17, 0]
+
+
+def test_a_view_keeps_the_memory_of_what_it_shows() -> None:
+    """Values that come later must not be computed over it; nor is a result, when the session runs again."""
+    model = text(
+        """n (float[N, 4, 8, 8] x) => (float[N, 4, 8, 8] y, float[N, 256] r) {
+            a = Conv (x, w)
+            s = Slice (a, begin, end, axis)
+            i = Transpose <perm = [0, 1, 3, 2]> (s)
+            b = Conv (a, w)
+            c = Conv (b, w)
+            d = Conv (c, w)
+            e = Concat <axis = 1> (i, i)
+            y = Mul (d, e)
+            r = Reshape (d, flat)
+        }""",
+        w=normal(4, 4, 1, 1) / 2,
+        begin=np.array([1]),
+        end=np.array([3]),
+        axis=np.array([1]),
+        flat=np.array([-1, 256]),
+    )
+    x = normal(1, 4, 8, 8)
+    session = check(model, [*["Conv", "Slice", "Transpose"], *["Conv"] * 3, "Concat", "Mul", "Reshape"], x=x)
+    first = session.run({"x": x})
+    copies = {name: value.copy() for name, value in first.items()}
+    session.run({"x": -x})
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, copies[name])
+
+
+@pytest.mark.parametrize("name", sorted(set(onnx_networks.NAMES) - onnx_networks.LARGE))
+def test_planned_memory_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnx_networks.randomized(name)
+    session = fastconv.onnx.load(model)
+    tensor = session.inputs[0]
+    x = normal(*(extent if isinstance(extent, int) else 1 for extent in tensor.shape or ()))
+    planned = session.run({tensor.name: x})
+    again = session.run({tensor.name: x})
+    assert session._memory.take([x])[0].size  # there was a plan
+    monkeypatch.setattr(session._memory, "_size", 0)
+    alone = session.run({tensor.name: x})
+    for output, expected in alone.items():
+        np.testing.assert_array_equal(planned[output], expected, strict=True)
+        np.testing.assert_array_equal(again[output], expected, strict=True)
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_shuffle_of_channels_is_one_node(images: int) -> None:
+    model = text(
+        f"""n (float[{images}, 6, 5, 7] x) => (float[{images}, 6, 5, 7] y) {{
+            a = Reshape (x, apart)
+            b = Transpose <perm = [0, 2, 1, 3, 4]> (a)
+            y = Reshape (b, together)
+        }}""",
+        apart=np.array([images, 3, 2, 5, 7]),
+        together=np.array([0, -1, 5, 7]),
+    )
+    check(model, ["channel shuffle"], x=normal(images, 6, 5, 7))
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (1, 12), (3, 4, 64, 64), (0, 6, 2), (2, 0, 3), (2, 6, 0)])
+def test_channel_shuffle(shape: tuple[int, ...]) -> None:
+    """Whatever the number of planes, threads and axes; the input may lie anyhow."""
+    x = np.ascontiguousarray(normal(*shape)[::-1, ::-1])[::-1, ::-1]
+    apart = x.reshape(shape[0], 2, shape[1] // 2, *shape[2:])
+    expected = apart.swapaxes(1, 2).reshape(shape)
+    for threads in (1, 2, 3):
+        with fastconv.threads(threads):
+            np.testing.assert_array_equal(_fastconv.channel_shuffle(x, 2, None), expected, strict=True)
+    with pytest.raises(ValueError, match="groups=5: expected a divisor of the channels"):
+        _fastconv.channel_shuffle(normal(1, 6, 2), 5, None)
+
+
+@pytest.mark.parametrize(
+    ("perm", "apart", "together"),
+    [
+        ([0, 2, 1, 4, 3], [1, 3, 2, 5, 5], [1, 6, 5, 5]),
+        ([0, 2, 1, 3, 4], [1, 6, 5, 5, 1], [1, 6, 5, 5]),
+        ([0, 2, 1, 3, 4], [1, 3, 2, 5, 5], [1, 6, 25, 1]),
+    ],
+)
+def test_what_is_no_shuffle_of_channels_stays(perm: Any, apart: Any, together: Any) -> None:
+    model = text(
+        f"""n (float[1, 6, 5, 5] x) => (float[1, 6, p, q] y) {{
+            a = Reshape (x, apart)
+            b = Transpose <perm = {perm}> (a)
+            y = Reshape (b, together)
+        }}""",
+        apart=np.array(apart),
+        together=np.array(together),
+    )
+    check(model, ["Reshape", "Transpose", "Reshape"], x=normal(1, 6, 5, 5))
 
 
 def test_activations_become_part_of_gemm() -> None:
@@ -440,7 +541,7 @@ def test_a_type_that_fastconv_has_not_is_left_to_the_reference() -> None:
 # What the nodes of these networks are once BatchNormalization and activations are part of convolutions.
 OWN = {
     "Conv", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "Reshape",
-    "Concat", "Sum", "Transpose", "LRN", "Softmax",
+    "Concat", "channel shuffle", "LRN", "Softmax",
 }  # fmt: skip
 
 # A layer errs by some 30 units of roundoff in Winograd's algorithms, by less in the others, relative to its

@@ -368,6 +368,7 @@ def pad_gradient(
     out: FloatArray | None,
     /,
 ) -> FloatArray: ...
+def channel_shuffle(input: ArrayLike, groups: int, out: FloatArray | None, /) -> FloatArray: ...
 def linear(
     input: ArrayLike,
     weight: ArrayLike,

@@ -24,6 +24,7 @@ __all__ = [
     "fold_scales",
     "fuse_activations",
     "fuse_residuals",
+    "fuse_shuffles",
     "rewrite",
 ]
 
@@ -40,6 +41,7 @@ def rewrite(graph: Graph) -> Graph:
     convolve_normalizations(graph)
     fuse_residuals(graph)
     fuse_activations(graph)
+    fuse_shuffles(graph)
     return graph
 
 
@@ -352,6 +354,30 @@ def _clamp(low: float | None, high: float | None) -> Activation | None:
         return None
     ordered = low is None or high is None or low <= high  # also false for NaN
     return (low, high) if ordered else None
+
+
+def fuse_shuffles(graph: Graph) -> None:
+    """Let a Reshape, a Transpose and a Reshape that deal out the channels of groups in turn be one node."""
+    consumers = graph.consumers()
+    gone: set[int] = set()
+    for node in graph.nodes:
+        turned = _follower(graph, node, consumers) if node.op == "Reshape" and not node.domain else None
+        joined = _follower(graph, turned, consumers) if turned is not None else None
+        if turned is None or joined is None or turned.op != "Transpose" or joined.op != "Reshape":
+            continue
+        if turned.get("perm") != [0, 2, 1, 3, 4]:
+            continue
+        whole, split = graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0])
+        back = graph.tensor(joined.outputs[0])
+        if whole.dtype not in (np.float32, np.float64) or whole.shape is None or split.shape is None:
+            continue
+        n, *image = whole.shape
+        known = len(image) == 3 and len(split.shape) == 5 and None not in whole.shape
+        if known and back.shape == whole.shape and (split.shape[0], *split.shape[3:]) == (n, *image[1:]):
+            node.op, node.attributes = "channel shuffle", {"groups": split.shape[1]}
+            node.inputs, node.outputs = node.inputs[:1], joined.outputs
+            gone.update({id(turned), id(joined)})
+    graph.nodes = [node for node in graph.nodes if id(node) not in gone]
 
 
 def activate(x: Array, activation: Activation) -> Array:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastconv.onnx import rewrite
-from fastconv.onnx.concatenation import Part, parts
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
+from fastconv.onnx.memory import Memory
 from fastconv.onnx.reference import by_reference
 from fastconv.onnx.table import TABLE, Function
 from fastconv.onnx.weights import value_of
@@ -34,7 +34,7 @@ class Step:
         Where each value of the graph is kept.
     """
 
-    __slots__ = ("_function", "_graph", "_reference", "dies", "inputs", "node", "outputs", "target")
+    __slots__ = ("_function", "_graph", "_reference", "dies", "inputs", "node", "outputs")
 
     def __init__(self, node: Node, graph: Graph, places: Mapping[str, int]) -> None:
         self.node = node
@@ -43,22 +43,22 @@ class Step:
         self.inputs = [places[name] for name in [*node.inputs, *node.captured]]
         self.outputs = [places[name] for name in node.outputs]
         self.dies: list[int] = []  # places that nobody reads after this step
-        self.target: tuple[Part, int] | None = None  # where to compute: part of an array, and its place
 
     @property
     def by_reference(self) -> bool:
         """Say whether `onnx.reference` computes this node."""
         return self._reference
 
-    def __call__(self, values: list[Any]) -> None:
-        """Compute, from values and into them."""
+    def __call__(self, values: list[Any], out: NDArray[Any] | None = None) -> None:
+        """Compute, from values and into them; into an array that is given if the function can."""
         inputs = [values[place] for place in self.inputs]
         try:
             try:
-                if self.target is None or self._reference:
-                    found = self._function(*inputs)
-                else:
-                    found = self._function(*inputs, out=self._target(values, inputs[0]))
+                found = (
+                    self._function(*inputs)
+                    if out is None or self._reference
+                    else self._function(*inputs, out=out)
+                )
             except UnsupportedError:
                 self._function, self._reference = _reference(self.node, self._graph), True
                 found = self._function(*inputs)
@@ -74,16 +74,6 @@ class Step:
                 values[place] = np.asarray(value) if isinstance(value, np.generic) else value
         for place in self.dies:
             values[place] = None
-
-    def _target(self, values: list[Any], first: NDArray[Any]) -> NDArray[Any] | None:
-        """Return where the output for one image is wanted; who comes first makes the array."""
-        assert self.target is not None
-        part, place = self.target
-        if len(first) != 1:
-            return None
-        if values[place] is None:
-            values[place] = np.empty(part.shape, part.dtype)
-        return part.within(values[place])
 
 
 def bind(node: Node, graph: Graph) -> tuple[Function, bool]:
@@ -135,18 +125,10 @@ class Session:
         for tensor in graph.outputs:
             if tensor.name not in places:
                 raise ModelError(f"output {tensor.name!r}: nothing computes it")
-        targets = parts(graph)
+        self._memory = Memory(graph)
         self._steps = [Step(node, graph, places) for node in graph.nodes]  # which lets go of constants
         self._places = places
-        arrays: dict[str, int] = {}  # places of those of Concat, empty until a part is computed
-        for step in self._steps:
-            part = targets.get(step.node.outputs[0])
-            if part is not None:
-                place = arrays.setdefault(part.concat, len(places) + len(arrays))
-                step.target = part, place
-                if part.concat == step.node.outputs[0]:
-                    step.dies.append(place)
-        self._constants: list[Any] = [None] * (len(places) + len(arrays))
+        self._constants: list[Any] = [None] * len(places)
         read = {name for node in graph.nodes for name in [*node.inputs, *node.captured]}
         read.update(tensor.name for tensor in graph.outputs)
         kept = read & graph.constants.keys()
@@ -199,14 +181,18 @@ class Session:
                 raise ModelError(f"input {tensor.name!r}: missing")
             given.append(_check(inputs[tensor.name], tensor))
             values[self._places[tensor.name]] = given[-1]
-        with np.errstate(all="ignore"):
-            for step in self._steps:
-                begin = time.perf_counter() if observe is not None else 0
-                step(values)
-                if observe is not None:
-                    observe(step, time.perf_counter() - begin)
-        found = {tensor.name: values[self._places[tensor.name]] for tensor in self.outputs}
-        return {name: _own(value, given) for name, value in found.items()}
+        memory = self._memory.take(given)
+        try:
+            with np.errstate(all="ignore"):
+                for step, out in zip(self._steps, memory[1], strict=True):
+                    begin = time.perf_counter() if observe is not None else 0
+                    step(values, out)
+                    if observe is not None:
+                        observe(step, time.perf_counter() - begin)
+            found = {tensor.name: values[self._places[tensor.name]] for tensor in self.outputs}
+            return {name: _own(value, [*given, memory[0]]) for name, value in found.items()}
+        finally:
+            self._memory.give_back(memory)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv import _fastconv
 from fastconv.onnx.errors import ModelError, UnsupportedError, check_size
 from fastconv.onnx.graph import Node
 from fastconv.onnx.table import Function, operator
@@ -64,6 +65,13 @@ def transpose(node: Node) -> Function:
     return lambda x: np.transpose(x, order)
 
 
+@operator("channel shuffle")
+def channel_shuffle(node: Node) -> Function:
+    """Deal out the channels of groups in turn: no operator of ONNX, but of `rewrite.fuse_shuffles`."""
+    groups = node.get("groups")
+    return lambda x, *, out=None: _fastconv.channel_shuffle(x, groups, out)
+
+
 @operator("Concat")
 def concat(node: Node) -> Function:
     """One after another."""
@@ -76,7 +84,7 @@ def concat(node: Node) -> Function:
         for value in values:
             end = first + value.shape[1]
             part = out[:, first:end]
-            if not np.may_share_memory(part, value):  # else it was computed there, see placement.py
+            if not np.may_share_memory(part, value):  # else it was computed there, see memory.py
                 np.copyto(part, value)
             first = end
         return out

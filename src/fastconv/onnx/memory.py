@@ -1,0 +1,169 @@
+"""Where values are computed: in one piece of memory, planned once and used again by every run.
+
+Values that are never needed at the same time share their place, so that a run asks the system for no fresh
+pages, whose first touch takes as long as many a layer. The channels of one image lie one after another: those
+that a Concat joins are computed into one array from the start, so that it finds nothing left to copy. Where
+results of a Concat are joined again, as in densely connected networks (Huang et al., 2017,
+https://arxiv.org/abs/1608.06993), all of them are the beginning of the same array.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastconv.onnx.graph import Graph, Node
+
+__all__ = ["Memory"]
+
+Array: TypeAlias = NDArray[Any]
+
+_ALIGNMENT = 64  # bytes of a cache line
+
+
+class Part(NamedTuple):
+    """Some channels, from the first to before the end, of the value of a Concat that nobody joins further."""
+
+    whole: str
+    first: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Block:
+    """The place of a value, or of several that a Concat joins."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    begin: int  # the step that computes it, or the first of its parts
+    end: int = 0  # the last step that reads it, or what may be a view of it
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def within(self, memory: Array) -> Array:
+        return memory[self.offset : self.offset + self.size].view(self.dtype).reshape(self.shape)
+
+
+class Memory:
+    """The memory of a graph for one image, if the model tells the extents of one.
+
+    Parameters
+    ----------
+    graph : Graph
+        With nodes that compute into an array that they are given: see `takes_out`.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        firsts = [tensor.shape[0] for tensor in graph.inputs if tensor.shape]
+        self._batch = next((extent for extent in firsts if isinstance(extent, str)), None)
+        self._inputs = [self._extents(tensor.name) for tensor in graph.inputs]
+        self._targets: list[tuple[_Block, Part | None] | None] = [None] * len(graph.nodes)
+        self._size = 0
+        if None not in self._inputs:
+            self._size = _arrange(self._blocks(self._parts()))
+        self._free: list[tuple[Array, list[Array | None]]] = []
+        del self._graph
+
+    def take(self, inputs: Sequence[Any]) -> tuple[Array, list[Array | None]]:
+        """Return memory and, for each step, the part of it to compute into; nothing for other inputs."""
+        if not self._size or [np.shape(value) for value in inputs] != self._inputs:
+            return np.empty(0, np.uint8), [None] * len(self._targets)
+        try:
+            return self._free.pop()
+        except IndexError:  # in the first run, and where several run at once
+            memory = np.empty(self._size + _ALIGNMENT, np.uint8)
+            memory = memory[-memory.ctypes.data % _ALIGNMENT :]
+            return memory, [None if target is None else _array(memory, *target) for target in self._targets]
+
+    def give_back(self, taken: tuple[Array, list[Array | None]]) -> None:
+        """Let another run have it."""
+        if taken[0].size:
+            self._free.append(taken)
+
+    def _extents(self, name: str) -> tuple[int, ...] | None:
+        """Return the extents of a value for one image, None if the model does not tell them."""
+        if name in self._graph.constants:
+            return self._graph.constants[name].shape
+        shape = self._graph.tensor(name).shape
+        extents = [1 if extent == self._batch else extent for extent in shape or (None,)]
+        return tuple(extents) if all(isinstance(extent, int) for extent in extents) else None  # type: ignore[arg-type]
+
+    def _parts(self) -> dict[str, Part]:
+        """Find which values are parts of others."""
+        found: dict[str, Part] = {}
+        producers = {name: node for node in self._graph.nodes for name in node.outputs}
+        results = {tensor.name for tensor in self._graph.outputs}
+        for node in reversed(self._graph.nodes):
+            joined = self._extents(node.outputs[0]) if node.op == "Concat" and not node.domain else None
+            extents = [self._extents(name) for name in node.inputs]
+            if joined is None or None in extents or joined[0] != 1 or node.get("axis", 1) != 1:
+                continue
+            whole, first, _ = found.get(node.outputs[0]) or Part(node.outputs[0], 0, joined[1])
+            inside = {node.outputs[0]: Part(whole, first, first + joined[1])}
+            for name, extent in zip(node.inputs, extents, strict=True):
+                end = first + (extent or joined)[1]
+                free = name in producers and name not in results and name not in found and name not in inside
+                if free and takes_out(producers[name]):
+                    inside[name] = Part(whole, first, end)
+                first = end
+            found |= inside
+        return found
+
+    def _blocks(self, parts: dict[str, Part]) -> list[_Block]:
+        """List what is computed into this memory, and from which step to which it has to stay."""
+        blocks: dict[str, _Block] = {}
+        seen: dict[str, set[str]] = {}  # in which blocks a value may lie
+        for step, node in enumerate(self._graph.nodes):
+            read = {name for value in [*node.inputs, *node.captured] for name in seen.get(value, ())}
+            output = node.outputs[0]
+            part = parts.get(output)
+            name = part.whole if part is not None else output
+            shape, dtype = self._extents(name), self._graph.tensor(name).dtype
+            if takes_out(node) and shape is not None and dtype is not None and dtype.kind == "f":
+                block = blocks.setdefault(name, _Block(shape, dtype, step))
+                self._targets[step] = block, part
+                seen[output] = {name}
+                read.add(name)
+            else:
+                seen |= {value: read for value in node.outputs}  # which may be views of what it reads
+            for value in read:
+                blocks[value].end = step
+        for tensor in self._graph.outputs:
+            for value in seen.get(tensor.name, ()):
+                blocks[value].end = len(self._graph.nodes)
+        return [block for block in blocks.values() if block.size]
+
+
+def takes_out(node: Node) -> bool:
+    """Say whether the function of a node computes into an array that it is given."""
+    if node.domain or len(node.outputs) != 1:
+        return False
+    return node.is_prepared_conv() or node.op in ("Concat", "MaxPool", "AveragePool", "channel shuffle")
+
+
+def _array(memory: Array, block: _Block, part: Part | None) -> Array:
+    whole = block.within(memory)
+    return whole if part is None else whole[:, part.first : part.end]
+
+
+def _arrange(blocks: list[_Block]) -> int:
+    """Give each block the narrowest gap between those there at the same time; return the size of all."""
+    placed: list[_Block] = []
+    for block in sorted(blocks, key=lambda block: block.begin):
+        others = [other for other in placed if other.end >= block.begin]  # begun before, each
+        gaps, last = [], 0
+        for other in sorted(others, key=lambda other: other.offset):
+            gaps.append((other.offset - last, last))
+            last = max(last, -(-(other.offset + other.size) // _ALIGNMENT) * _ALIGNMENT)
+        block.offset = min((gap for gap in gaps if gap[0] >= block.size), default=(0, last))[1]
+        placed.append(block)
+    return max((block.offset + block.size for block in placed), default=0)
