@@ -320,6 +320,24 @@ def test_a_view_keeps_the_memory_of_what_it_shows() -> None:
         np.testing.assert_array_equal(value, copies[name])
 
 
+@pytest.mark.parametrize("shape", ["N, 4, h, w", "N, 4, 8, w", "2, 4, 8, 8", "N, 4, 8, 8"])
+def test_extents_that_the_model_does_not_tell(shape: str) -> None:
+    """Nothing is planned for what may have any extent; what is planned for one image serves no two."""
+    model = text(
+        f"""n (float[{shape}] x) => (float[n, c, i, j] y) {{
+            a = Conv (x, w)
+            b = Conv (a, w)
+            y = Relu (b)
+        }}""",
+        w=normal(4, 4, 3, 3) / 6,
+    )
+    session = fastconv.onnx.load(model)
+    for images in (1, 2, 1, 3) if "N" in shape else (2,):
+        x = normal(images, 4, 8, 8)
+        found, expected = session.run({"x": x})["y"], by_reference(model, {"x": x})[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted(set(onnx_networks.NAMES) - onnx_networks.LARGE))
 def test_planned_memory_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = onnx_networks.randomized(name)

@@ -25,6 +25,12 @@ Array: TypeAlias = NDArray[Any]
 
 _ALIGNMENT = 64  # bytes of a cache line
 
+# Whose results never are views of what they read; any other operator's might be.
+_FRESH = {
+    *("Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
+    *("BatchNormalization", "Gemm", "GlobalAveragePool", "LRN", "MatMul", "Softmax"),
+}
+
 
 class Part(NamedTuple):
     """Some channels, from the first to before the end, of the value of a Concat that nobody joins further."""
@@ -80,7 +86,10 @@ class Memory:
         try:
             return self._free.pop()
         except IndexError:  # in the first run, and where several run at once
-            memory = np.empty(self._size + _ALIGNMENT, np.uint8)
+            try:
+                memory = np.empty(self._size + _ALIGNMENT, np.uint8)
+            except MemoryError:  # less may do where values come and go
+                return np.empty(0, np.uint8), [None] * len(self._targets)
             memory = memory[-memory.ctypes.data % _ALIGNMENT :]
             return memory, [None if target is None else _array(memory, *target) for target in self._targets]
 
@@ -94,8 +103,11 @@ class Memory:
         if name in self._graph.constants:
             return self._graph.constants[name].shape
         shape = self._graph.tensor(name).shape
-        extents = [1 if extent == self._batch else extent for extent in shape or (None,)]
-        return tuple(extents) if all(isinstance(extent, int) for extent in extents) else None  # type: ignore[arg-type]
+        if shape is None:
+            return None
+        named = [1 if extent is not None and extent == self._batch else extent for extent in shape]
+        known = [extent for extent in named if isinstance(extent, int)]
+        return tuple(known) if len(known) == len(shape) else None
 
     def _parts(self) -> dict[str, Part]:
         """Find which values are parts of others."""
@@ -133,8 +145,8 @@ class Memory:
                 self._targets[step] = block, part
                 seen[output] = {name}
                 read.add(name)
-            else:
-                seen |= {value: read for value in node.outputs}  # which may be views of what it reads
+            elif node.domain or node.op not in _FRESH:
+                seen |= {value: read for value in node.outputs}
             for value in read:
                 blocks[value].end = step
         for tensor in self._graph.outputs:
@@ -157,13 +169,13 @@ def _array(memory: Array, block: _Block, part: Part | None) -> Array:
 
 def _arrange(blocks: list[_Block]) -> int:
     """Give each block the narrowest gap between those there at the same time; return the size of all."""
-    placed: list[_Block] = []
+    there: list[_Block] = []
     for block in sorted(blocks, key=lambda block: block.begin):
-        others = [other for other in placed if other.end >= block.begin]  # begun before, each
+        there = [other for other in there if other.end >= block.begin]
         gaps, last = [], 0
-        for other in sorted(others, key=lambda other: other.offset):
+        for other in sorted(there, key=lambda other: other.offset):
             gaps.append((other.offset - last, last))
             last = max(last, -(-(other.offset + other.size) // _ALIGNMENT) * _ALIGNMENT)
         block.offset = min((gap for gap in gaps if gap[0] >= block.size), default=(0, last))[1]
-        placed.append(block)
-    return max((block.offset + block.size for block in placed), default=0)
+        there.append(block)
+    return max((block.offset + block.size for block in blocks), default=0)
