@@ -16,8 +16,9 @@
 namespace fastconv {
 namespace {
 
-constexpr int64_t huge_page = 2 << 20, page = 64 << 10;  // no system has larger small ones
+constexpr int64_t page = 64 << 10;  // no system has larger small ones
 #ifdef FASTCONV_HUGE_PAGES
+constexpr int64_t huge_page = 2 << 20;
 constexpr int64_t region_bytes = 32 << 20;  // of one that several blocks share
 #else
 constexpr int64_t region_bytes = 0;
