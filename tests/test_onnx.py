@@ -381,6 +381,19 @@ def test_channel_shuffle(shape: tuple[int, ...]) -> None:
         _fastconv.channel_shuffle(normal(1, 6, 2), 5, None)
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (1,), (0, 4), (1000, 600)])
+def test_weight_copy(shape: tuple[int, ...]) -> None:
+    """A read-only copy that outlives what it was made from, in other memory."""
+    weight = normal(*shape)
+    copies = [_fastconv.weight_copy(weight[::-1]) for _ in range(3)]
+    expected = weight[::-1].copy()
+    weight[...] = 0
+    for copy in copies:
+        np.testing.assert_array_equal(copy, expected, strict=True)
+        assert not copy.flags.writeable
+        assert copy.flags.c_contiguous
+
+
 @pytest.mark.parametrize(
     ("perm", "apart", "together"),
     [

@@ -123,6 +123,7 @@ void register_lp_pool(py::module_&);
 void register_columns(py::module_&);
 void register_border(py::module_&);
 void register_shuffle(py::module_&);
+void register_weights(py::module_&);
 void register_elementwise(py::module_&);
 void register_elementwise_gradient(py::module_&);
 void register_filter(py::module_&);

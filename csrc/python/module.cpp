@@ -13,6 +13,7 @@ PYBIND11_MODULE(_fastconv, m, pybind11::mod_gil_not_used()) {
     fastconv::register_columns(m);
     fastconv::register_border(m);
     fastconv::register_shuffle(m);
+    fastconv::register_weights(m);
     fastconv::register_elementwise(m);
     fastconv::register_elementwise_gradient(m);
     fastconv::register_filter(m);

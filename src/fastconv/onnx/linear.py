@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
+from fastconv import _fastconv
 from fastconv.onnx.errors import ModelError
 from fastconv.onnx.graph import Node
 from fastconv.onnx.table import Function, operator
@@ -15,6 +16,12 @@ from fastconv.onnx.table import Function, operator
 Array = NDArray[Any]
 
 _FLOATS = (np.float32, np.float64)
+_LARGE = 32 << 20  # bytes; glibc maps what is larger by itself, where pages can be huge
+
+
+def _in_huge_pages(weight: Array) -> Array:
+    """Copy weights to where they are read fastest; NumPy itself asks for huge pages for large arrays."""
+    return weight if weight.nbytes >= _LARGE else _fastconv.weight_copy(weight)
 
 
 @operator("Gemm")
@@ -38,7 +45,9 @@ def gemm(node: Node) -> Function:
         if a.ndim != 2 or b.ndim != 2:
             raise ModelError(f"inputs of shapes {a.shape} and {b.shape}: expected matrices")
 
-    kept = weight(known) if known is not None and known.ndim == 2 and known.dtype in _FLOATS else None
+    kept = None
+    if known is not None and known.ndim == 2 and known.dtype in _FLOATS:
+        kept = _in_huge_pages(weight(known))
     kept_bias = None if kept is None or known_c is None else bias(known_c, kept.shape[0])
     node.leave_out(*[place for place, own in ((1, kept), (2, kept_bias)) if own is not None])
 
@@ -66,6 +75,6 @@ def matmul(node: Node) -> Function:
     known = node.constant(1)
     if known is None or known.ndim != 2 or known.dtype not in _FLOATS:
         return lambda a, b: np.asarray(np.matmul(a, b)).astype(a.dtype, copy=False)
-    kept = np.ascontiguousarray(known.T)
+    kept = _in_huge_pages(np.ascontiguousarray(known.T))
     node.leave_out(1)
     return lambda a, b: fastconv.linear(a, kept)
