@@ -56,7 +56,6 @@ FASTCONV_INLINE void for_each_column(const ConvArgs<T>& a, Range kd, Range kh, c
         }
 }
 
-// One row of outputs of one panel of channels: what a task works through.
 // The panel of weights after this one, which a thread mostly takes next: asked for by the last few of the tiles (or rows of
 // tiles) that read this one, a share by each, so that it is there in time and other loads are not kept waiting.
 template <class T>
@@ -77,6 +76,7 @@ class NextPanel {
     int64_t ahead_ = 0, step_ = 0;  // of zero: the same line again and again
 };
 
+// One row of outputs of one panel of channels: what a task works through.
 template <class T>
 struct DirectRow {
     const T* x;        // the image's group, moved to the first tap of output column 0 (which may be in the padding)

@@ -33,16 +33,8 @@ constexpr int last_vectors = tile_vectors + 1;
 template <class T>
 constexpr int tile_pitch = last_vectors * lanes<T>;
 
-// Rows are pixels `row` apart; the k-th value of a pixel lies offset[k] behind its first. Any convolution.
-template <class T>
-struct ScatteredRows {
-    const T* base;
-    int64_t row;
-    const int64_t* offset;
-    T at(int m, int64_t k) const { return base[offset[k] + m * row]; }
-};
-
-// The same while the rows that come `next` elements behind are asked for: into the second-level cache, for they are many.
+// Rows are pixels `row` apart; the k-th value of a pixel lies offset[k] behind its first. Any convolution. The rows that
+// come `next` elements behind are asked for meanwhile: into the second-level cache, for they are many.
 template <class T>
 struct ScatteredRowsBeforeNext {
     const T* base;
