@@ -868,6 +868,33 @@ def test_an_initializer_that_lies() -> None:
             fastconv.onnx.load(model)
 
 
+@pytest.mark.parametrize("axis", [-3, 0, 1, 2])
+def test_joined_along_any_axis(axis: int) -> None:
+    """In memory that is planned, for the model tells all extents."""
+    values = [normal(1, 2, 3), normal(1, 2, 3)]
+    extents = list(np.concatenate(values, axis).shape)
+    inputs = "float[1, 2, 3] a, float[1, 2, 3] b"
+    model = text(f"n ({inputs}) => (float{extents} y) {{ y = Concat <axis = {axis}> (a, b) }}")
+    result = fastconv.onnx.load(model).run(dict(zip("ab", values, strict=True)))["y"]
+    np.testing.assert_array_equal(result, np.concatenate(values, axis))
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 2, 4], [1, 2, 1, 4], [1, 4, 1, 2]])
+def test_joined_values_of_other_extents_than_the_model_says(sizes: list[int]) -> None:
+    """Nothing is repeated to fill the place that was planned, and none of it is left as it was."""
+    model = text(
+        "n (float[8] x, int64[4] s, float[1, 1, 2, 2] z) => (float[1, 3, 2, 2] y)"
+        "{ r = Reshape (x, s) y = Concat <axis = 1> (r, z) }"
+    )
+    told = onnx.helper.make_tensor_value_info("r", onnx.TensorProto.FLOAT, [1, 2, 2, 2])
+    model.graph.value_info.append(told)
+    session = fastconv.onnx.load(model)
+    values = {"x": normal(8), "z": normal(1, 1, 2, 2)}
+    assert session.run({**values, "s": np.array([1, 2, 2, 2])})["y"].shape == (1, 3, 2, 2)
+    with pytest.raises(ModelError, match=r"\(Concat\): .* expected what the model says, \(1, 3, 2, 2\)"):
+        session.run({**values, "s": np.array(sizes)})
+
+
 def test_an_input_of_absurd_shape() -> None:
     model = text(f"n (float[{2**40}, 3] x) => (float[{2**40}, 3] y) {{ y = Neg (x) }}")
     with pytest.raises(ModelError, match=r"value 'x': .* bytes, this machine has"):

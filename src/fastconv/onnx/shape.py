@@ -82,11 +82,16 @@ def concat(node: Node) -> Function:
             return np.concatenate(values, axis)
         first = 0
         for value in values:
-            end = first + value.shape[1]
-            part = out[:, first:end]
+            end = first + value.shape[axis]
+            part = out.swapaxes(0, axis)[first:end].swapaxes(0, axis)
+            if part.shape != value.shape:
+                break
             if not np.may_share_memory(part, value):  # else it was computed there, see memory.py
                 np.copyto(part, value)
             first = end
+        if first != out.shape[axis]:
+            told = ", ".join(str(value.shape) for value in values)
+            raise ModelError(f"{told} one after another: expected what the model says, {out.shape}")
         return out
 
     return run
