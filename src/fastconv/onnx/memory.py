@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from fastconv.onnx.graph import Graph, Node
 
-__all__ = ["Memory"]
+__all__ = ["Joined", "Memory", "Out"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -38,6 +39,20 @@ class Part(NamedTuple):
     whole: str
     first: int
     end: int
+
+
+class Joined(NamedTuple):
+    """Where a Concat joins channels: the place of all, and that of each of its inputs.
+
+    An input that was computed where it belongs is the very array that stands here.
+    """
+
+    whole: Array
+    parts: list[Array]
+
+
+Out: TypeAlias = Array | Joined | None
+"""What a step is given to compute into."""
 
 
 @dataclass(slots=True)
@@ -72,31 +87,44 @@ class Memory:
         firsts = [tensor.shape[0] for tensor in graph.inputs if tensor.shape]
         self._batch = next((extent for extent in firsts if isinstance(extent, str)), None)
         self._inputs = [self._extents(tensor.name) for tensor in graph.inputs]
-        self._targets: list[tuple[_Block, Part | None] | None] = [None] * len(graph.nodes)
+        self._outputs = [node.outputs[0] for node in graph.nodes]  # which name the targets and the joins
+        self._targets: dict[str, tuple[_Block, Part | None]] = {}
+        self._joins: dict[
+            str, list[Part]
+        ] = {}  # of the inputs, whose `whole` is the name of one computed there
         self._size = 0
         if None not in self._inputs:
             self._size = _arrange(self._blocks(self._parts()))
-        self._free: list[tuple[Array, list[Array | None]]] = []
+        self._free: list[tuple[Array, list[Out]]] = []
         del self._graph
 
-    def take(self, inputs: Sequence[Any]) -> tuple[Array, list[Array | None]]:
+    def take(self, inputs: Sequence[Any]) -> tuple[Array, list[Out]]:
         """Return memory and, for each step, the part of it to compute into; nothing for other inputs."""
         if not self._size or [np.shape(value) for value in inputs] != self._inputs:
-            return np.empty(0, np.uint8), [None] * len(self._targets)
+            return np.empty(0, np.uint8), [None] * len(self._outputs)
         try:
             return self._free.pop()
         except IndexError:  # in the first run, and where several run at once
             try:
                 memory = np.empty(self._size + _ALIGNMENT, np.uint8)
             except MemoryError:  # less may do where values come and go
-                return np.empty(0, np.uint8), [None] * len(self._targets)
+                return np.empty(0, np.uint8), [None] * len(self._outputs)
             memory = memory[-memory.ctypes.data % _ALIGNMENT :]
-            return memory, [None if target is None else _array(memory, *target) for target in self._targets]
+            return memory, self._outs(memory)
 
-    def give_back(self, taken: tuple[Array, list[Array | None]]) -> None:
+    def give_back(self, taken: tuple[Array, list[Out]]) -> None:
         """Let another run have it."""
         if taken[0].size:
             self._free.append(taken)
+
+    def _outs(self, memory: Array) -> list[Out]:
+        arrays = {name: _array(memory, *target) for name, target in self._targets.items()}
+        outs: dict[str, Out] = {**arrays}
+        for name in self._joins.keys() & arrays.keys():
+            whole = arrays[name]
+            parts = [arrays.get(part, whole[:, first:end]) for part, first, end in self._joins[name]]
+            outs[name] = Joined(whole, parts)
+        return [outs.get(name) for name in self._outputs]
 
     def _extents(self, name: str) -> tuple[int, ...] | None:
         """Return the extents of a value for one image, None if the model does not tell them."""
@@ -115,20 +143,31 @@ class Memory:
         producers = {name: node for node in self._graph.nodes for name in node.outputs}
         results = {tensor.name for tensor in self._graph.outputs}
         for node in reversed(self._graph.nodes):
-            joined = self._extents(node.outputs[0]) if node.op == "Concat" and not node.domain else None
-            extents = [self._extents(name) for name in node.inputs]
-            if joined is None or None in extents or joined[0] != 1 or node.get("axis", 1) != 1:
+            channels = self._joined_channels(node)
+            if not channels:
                 continue
-            whole, first, _ = found.get(node.outputs[0]) or Part(node.outputs[0], 0, joined[1])
-            inside = {node.outputs[0]: Part(whole, first, first + joined[1])}
-            for name, extent in zip(node.inputs, extents, strict=True):
-                end = first + (extent or joined)[1]
+            output, ends = node.outputs[0], list(accumulate(channels))
+            whole, begin, _ = found.get(output) or Part(output, 0, ends[-1])
+            inside = {output: Part(whole, begin, begin + ends[-1])}
+            self._joins[output] = []
+            for name, end, count in zip(node.inputs, ends, channels, strict=True):
                 free = name in producers and name not in results and name not in found and name not in inside
-                if free and takes_out(producers[name]):
-                    inside[name] = Part(whole, first, end)
-                first = end
+                there = free and takes_out(producers[name])
+                if there:
+                    inside[name] = Part(whole, begin + end - count, begin + end)
+                self._joins[output].append(Part(name if there else "", end - count, end))
             found |= inside
         return found
+
+    def _joined_channels(self, node: Node) -> list[int]:
+        """Return how many channels of one image each input of a Concat has; nothing for other nodes."""
+        if node.op != "Concat" or node.domain or node.get("axis", 1) != 1:
+            return []
+        extents = [self._extents(name) for name in [*node.outputs, *node.inputs]]
+        known = [extent for extent in extents if extent is not None and len(extent) > 1 and extent[0] == 1]
+        channels = [extent[1] for extent in known]
+        fit = len(known) == len(extents) and len({(*extent[2:],) for extent in known}) == 1
+        return channels[1:] if fit and channels[0] == sum(channels[1:]) else []
 
     def _blocks(self, parts: dict[str, Part]) -> list[_Block]:
         """List what is computed into this memory, and from which step to which it has to stay."""
@@ -142,7 +181,7 @@ class Memory:
             shape, dtype = self._extents(name), self._graph.tensor(name).dtype
             if takes_out(node) and shape is not None and dtype is not None and dtype.kind == "f":
                 block = blocks.setdefault(name, _Block(shape, dtype, step))
-                self._targets[step] = block, part
+                self._targets[output] = block, part
                 seen[output] = {name}
                 read.add(name)
             elif node.domain or node.op not in _FRESH:

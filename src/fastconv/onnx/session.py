@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.onnx import rewrite
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
-from fastconv.onnx.memory import Memory
+from fastconv.onnx.memory import Memory, Out
 from fastconv.onnx.reference import by_reference
 from fastconv.onnx.table import TABLE, Function
 from fastconv.onnx.weights import value_of
@@ -49,7 +49,7 @@ class Step:
         """Say whether `onnx.reference` computes this node."""
         return self._reference
 
-    def __call__(self, values: list[Any], out: NDArray[Any] | None = None) -> None:
+    def __call__(self, values: list[Any], out: Out = None) -> None:
         """Compute, from values and into them; into an array that is given if the function can."""
         inputs = [values[place] for place in self.inputs]
         try:

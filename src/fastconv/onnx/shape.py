@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastconv import _fastconv
 from fastconv.onnx.errors import ModelError, UnsupportedError, check_size
 from fastconv.onnx.graph import Node
+from fastconv.onnx.memory import Joined
 from fastconv.onnx.table import Function, operator
 
 Array = NDArray[Any]
@@ -77,22 +78,16 @@ def concat(node: Node) -> Function:
     """One after another."""
     axis = node.get("axis", 1)
 
-    def run(*values: Array, out: Array | None = None) -> Array:
-        if out is None:
-            return np.concatenate(values, axis)
-        first = 0
-        for value in values:
-            end = first + value.shape[axis]
-            part = out.swapaxes(0, axis)[first:end].swapaxes(0, axis)
-            if part.shape != value.shape:
-                break
-            if not np.may_share_memory(part, value):  # else it was computed there, see memory.py
-                np.copyto(part, value)
-            first = end
-        if first != out.shape[axis]:
-            told = ", ".join(str(value.shape) for value in values)
-            raise ModelError(f"{told} one after another: expected what the model says, {out.shape}")
-        return out
+    def run(*values: Array, out: Array | Joined | None = None) -> Array:
+        if not isinstance(out, Joined):
+            return np.concatenate(values, axis, out=out)
+        for value, part in zip(values, out.parts, strict=True):
+            if value is part:
+                continue
+            if value.shape != part.shape:
+                raise ModelError(f"shape {value.shape}: expected what the model says, {part.shape}")
+            np.copyto(part, value)
+        return out.whole
 
     return run
 
