@@ -3,10 +3,8 @@
 #include <algorithm>
 
 namespace fastconv {
-namespace {
 
-// The element of `size` that position i of an endless axis shows, or -1.
-int64_t element_at(Boundary b, int64_t size, int64_t i) {
+int64_t element_shown(Boundary b, int64_t size, int64_t i) {
     if (0 <= i && i < size) return i;
     if (size == 0) return -1;
     const auto modulo = [](int64_t n, int64_t m) { return (n % m + m) % m; };
@@ -23,11 +21,9 @@ int64_t element_at(Boundary b, int64_t size, int64_t i) {
     return -1;
 }
 
-}  // namespace
-
 std::vector<int64_t> boundary_table(Boundary b, int64_t size, int64_t first, int64_t count) {
     std::vector<int64_t> table(size_t(std::max<int64_t>(count, 0)));
-    for (size_t i = 0; i < table.size(); ++i) table[i] = element_at(b, size, first + int64_t(i));
+    for (size_t i = 0; i < table.size(); ++i) table[i] = element_shown(b, size, first + int64_t(i));
     return table;
 }
 

@@ -15,6 +15,9 @@ enum class Boundary {
     wrap,      // c d | a b c d | a b
 };
 
+// The element of `size` that a position of the endless axis shows, or -1 for the constant.
+int64_t element_shown(Boundary, int64_t size, int64_t position);
+
 // Where positions first, first + 1, ... of an axis of `size` elements are read: an index, or -1 for the constant.
 std::vector<int64_t> boundary_table(Boundary, int64_t size, int64_t first, int64_t count);
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "phases.hpp"
+
 namespace fastconv {
 namespace {
 
@@ -19,10 +21,13 @@ constexpr double far_stored_line = 40;         // and to write one by transposed
 constexpr double transpose_vector = 5;         // to store a vector of channels as a column of pixels
 constexpr double masked_run = 12;              // to begin a run of products with lanes or pixels outside the input
 constexpr double masked_load = 1.1;            // share of a tile's time that lanes outside the input cost
-constexpr double strided_load = 1.35;          // that every other column costs
+constexpr double strided_load = 1.25;          // that every other column costs, and
+constexpr double strided_pixels = 1.15;        // that pixels apart do where channels are in lanes and first in memory
 constexpr double element_gathered = 0.6;       // cycles to copy an element of a patch
 constexpr double run_gathered = 10;            // to begin with a run of them
 constexpr double tile_gathered = 150;          // and with a tile
+constexpr double pixel_drawn = 1.2;            // to copy a pixel to where its phase is sorted, or a border drawn
+constexpr double most_sorted = 32e6;           // bytes of an image: larger ones leave the caches before they are read
 constexpr double winograd_position = 7;        // to transform a vector of one position of a tile, in and out
 constexpr double winograd_lane_input = 9;      // tiles in lanes: to transform a vector of one position on the way in,
 constexpr double winograd_lane_product = 0.7;  // to multiply it,
@@ -111,8 +116,9 @@ double far_lines(const Problem& p, const TileShape& s) {
 double direct_channel_lanes(const Problem& p, const TileShape& s) {
     const double rows = double(p.output[0] * p.output[1]), sum = products(p) * inside(p, 0) * inside(p, 1) * inside(p, 2);
     const double runs = p.padded() ? 2 * double(p.kernel[0] * p.kernel[2]) * masked_run : 0;  // the tiles at both ends
+    const double slower = channels_first(p) && p.stride[2] > 1 ? strided_pixels : 1;
     return images(p) * rows *
-               (tiles(s, double(p.output[2]), group_out(p), sum, channels_first(p) ? transpose_vector : 1) +
+               (tiles(s, double(p.output[2]), group_out(p), sum * slower, channels_first(p) ? transpose_vector : 1) +
                 runs * ceiling(group_out(p), s.vectors * s.lanes)) +
            far_lines(p, s);
 }
@@ -286,12 +292,44 @@ double cycles(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pre
     return 0;
 }
 
+// Elements of an image with its phases sorted.
+double sorted_elements(const Problem& p) {
+    double elements = double(p.ic);
+    for (size_t i = 0; i < 3; ++i) elements *= double(Phases(p, i).size());
+    return elements;
+}
+
+// What it takes to draw the images of the problem that is computed instead.
+double drawing(const Problem& asked, const Problem& computed) {
+    if (asked.padded() == computed.padded() && asked.stride == computed.stride) return 0;
+    const bool sorted = are_phases_sorted(asked, computed);
+    return double(computed.n) * pixel_drawn *
+           (sorted ? sorted_elements(asked) : double(computed.ic) * double(computed.input_pixels()));
+}
+
 }  // namespace
 
-double estimated_microseconds(const Problem& p, AlgorithmId id, const KernelTable& isa, bool prepared) {
-    double all = cycles(p, id, isa, prepared);
-    if (is_half(p.dtype) && id != AlgorithmId::dot)
-        all += half_converted * double(p.n) * double(p.ic * p.input_pixels() + p.oc * p.output_pixels());
+Problem as_computed(const Problem& asked, AlgorithmId id, const KernelTable& isa, bool finite) {
+    const Problem bordered = with_border_drawn(asked);
+    const bool sortable = asked.op == Op::conv && channels_first(asked) && (asked.padded() || asked.stride != Axes{1, 1, 1});
+    if (!sortable || (!finite && bordered.padded())) return bordered;
+    if (sorted_elements(asked) * double(asked.computed_size()) > most_sorted) return bordered;
+    if (id == AlgorithmId::pointwise) return asked.taps() == 1 ? with_phases_sorted(asked) : bordered;
+    if (id != AlgorithmId::direct) return bordered;
+    // Decided for one image, so that it has the same bits in any batch, and as if a border were there already, so that it
+    // has the bits of that. Where channels are in lanes, pixels are taken one by one, whether they are apart or not.
+    Problem sorted = with_phases_sorted(asked), plain = bordered;
+    sorted.n = plain.n = 1;
+    const bool worth_it = pixels_in_lanes(sorted, id, isa) &&
+                          cycles(sorted, id, isa, true) + drawing(asked, sorted) < cycles(plain, id, isa, true);
+    return worth_it ? with_phases_sorted(asked) : bordered;
+}
+
+double estimated_microseconds(const Problem& asked, AlgorithmId id, const KernelTable& isa, bool prepared) {
+    const Problem p = as_computed(asked, id, isa);
+    double all = cycles(p, id, isa, prepared) + drawing(asked, p);
+    if (is_half(asked.dtype) && id != AlgorithmId::dot)
+        all += half_converted * double(asked.n) * double(asked.ic * asked.input_pixels() + asked.oc * asked.output_pixels());
     // The other kernels' weights are packed while they compute, for next to nothing.
     if (!prepared && is_winograd(id)) {
         const int64_t points = winograd_size(p, id).points;

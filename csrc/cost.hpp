@@ -16,8 +16,14 @@ struct WinogradSize {
 };
 WinogradSize winograd_size(const Problem&, AlgorithmId);
 
-// Microseconds on one thread; `prepared` says that the weights are packed already. Never a matter of the thread count, so
-// that what is decided by it, and with it every bit of a result, is the same for any number of threads.
+// The convolution that a kernel computes, of an image drawn anew where that is worth it: with its border, if that shows the
+// image itself; by direct and pointwise also with its phases sorted (phases.hpp), channels first. Zeros as padding are then
+// numbers like others, so `finite` has to say that no weight is infinite.
+Problem as_computed(const Problem&, AlgorithmId, const KernelTable&, bool finite = true);
+
+// Microseconds on one thread, by the problem as it is computed; `prepared` says that the weights are packed already. Never a
+// matter of the thread count, so that what is decided by it, and with it every bit of a result, is the same for any number
+// of threads.
 double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&, bool prepared = true);
 
 // Positions of transformed tiles in a problem, of each channel; `edges` says that tiles at the edge have fewer.

@@ -1,12 +1,14 @@
 #include "plan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "cache.hpp"
+#include "phases.hpp"
 
 namespace fastconv {
 namespace {
@@ -22,7 +24,7 @@ constexpr int64_t winograd_most_shared = 16 << 20;       // bytes of weights tha
 constexpr double depthwise_effort = 4;                   // an operation takes longer by so much: there are few to a byte
 constexpr int64_t depthwise_vectors = 2;                 // of pixels: columns of a block are multiples of that,
 constexpr int64_t depthwise_pixels = 8;                  // or of that where channels are in lanes
-constexpr int64_t bordered_bytes = 4 << 20;              // of images with their borders, at a time
+constexpr int64_t drawn_bytes = 4 << 20;                 // of images drawn anew, at a time
 constexpr int64_t winograd_strip = 256;                  // output columns of a line, more or less
 constexpr int64_t winograd_lane_strip = 1024;            // with tiles in lanes, whose last vector may be far from full
 
@@ -219,17 +221,43 @@ void block(const Problem& p, AlgorithmId id, const KernelTable& isa, int threads
     }
 }
 
+// Where the taps of each axis lie, relative to an output's first, in elements.
+using TapOffsets = std::array<std::vector<int64_t>, 3>;
+
+template <class T>
+TapOffsets tap_offsets(const ConvArgs<T>& a) {
+    TapOffsets offsets;
+    for (size_t i = 0; i < 3; ++i)
+        for (int64_t tap = 0; tap < a.kernel[i]; ++tap) offsets[i].push_back(tap * a.dilation[i] * a.in.stride[i]);
+    return offsets;
+}
+
+// The same where phases are sorted; tells the arguments how the images lie then.
+template <class T>
+TapOffsets take_phases(const Problem& asked, ConvArgs<T>& a) {
+    TapOffsets offsets;
+    int64_t inner = 1;
+    for (size_t i = 3; i-- > 0;) {
+        const Phases phases(asked, i);
+        for (const int64_t position : phases.taps()) offsets[i].push_back(position * inner);
+        a.in.stride[i] = phases.output_step() * inner;
+        inner *= phases.size();
+    }
+    a.in.c_stride = inner;
+    a.in.n_stride = asked.ic * inner;
+    return offsets;
+}
+
 // Where each product lies in the input, relative to a pixel's first tap.
 template <class T>
-std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const ProductOrder& order) {
+std::vector<int64_t> direct_offsets(const ConvArgs<T>& a, const TapOffsets& taps, const ProductOrder& order) {
     std::vector<int64_t> offsets(size_t(a.reduction));
     for (int64_t c = 0; c < a.group_in; ++c)
         for (int64_t d = 0; d < a.kernel[0]; ++d)
             for (int64_t h = 0; h < a.kernel[1]; ++h)
                 for (int64_t w = 0; w < a.kernel[2]; ++w)
                     offsets[size_t(c * order.channel + d * order.tap[0] + h * order.tap[1] + w * order.tap[2])] =
-                        c * a.in.c_stride + d * a.dilation[0] * a.in.stride[0] + h * a.dilation[1] * a.in.stride[1] +
-                        w * a.dilation[2] * a.in.stride[2];
+                        c * a.in.c_stride + taps[0][size_t(d)] + taps[1][size_t(h)] + taps[2][size_t(w)];
     return offsets;
 }
 
@@ -291,34 +319,40 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
     }
 }
 
-// What a plan computes at a time. The number of images depends on the problem alone, and divides theirs.
-Problem part_of(const Problem& p) {
-    Problem q = with_border_drawn(p);
-    if (q.input == p.input || q.n == 0) return q;
-    const int64_t image = std::max<int64_t>(q.ic * q.input_pixels() * q.computed_size(), 1);
-    q.n = std::clamp<int64_t>(bordered_bytes / image, 1, p.n);
-    while (p.n % q.n != 0) --q.n;
-    return q;
+bool is_drawn(const Problem& asked, const Problem& computed) {
+    return asked.padded() != computed.padded() || asked.stride != computed.stride;
+}
+
+int64_t bytes_drawn(const Problem& p, const Border& border) {  // of an image
+    return p.ic * border.padded()[0] * border.padded()[1] * border.padded()[2] * p.computed_size();
 }
 
 }  // namespace
 
 ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
                    bool prepared, bool finite)
-    : problem_(part_of(asked)), strides_(weights), format_{id, &isa, false, {}}, threads_(threads) {
-    const Problem& p = problem_;
+    : asked_(asked),
+      problem_(as_computed(asked, id, isa, finite)),
+      strides_(weights),
+      format_{id, &isa, false, {}},
+      threads_(threads) {
     if (id == AlgorithmId::dot) {
-        dot_.emplace(p, *dot_kernels<float>(isa), threads);
+        dot_.emplace(problem_, *dot_kernels<float>(isa), threads);
         summary_ = dot_->summary();
         return;
     }
-    if (p.input != asked.input) {
-        parts_ = p.n > 0 ? asked.n / p.n : 1;
-        part_bytes_ = p.n * asked.ic * asked.input_pixels() * asked.computed_size();
-        border_ = std::make_unique<const Border>(asked, isa, threads);
+    const bool drawn = is_drawn(asked, problem_), sorted = are_phases_sorted(asked, problem_);
+    if (drawn) {
+        border_ = std::make_unique<const Border>(asked, isa, threads, sorted);
+        summary_.input = std::string("copied") + (asked.padded() ? " with its border" : "") +
+                         (asked.stride != problem_.stride ? ", phases sorted" : "");
+        draws_zeros_ = asked.padded() && asked.boundary == Boundary::constant;
+        divide();
     }
+    const Problem& p = problem_;
     const auto plan = [&]<class T>(ConvArgs<T>& a) {
         a = arguments<T>(p);
+        const TapOffsets taps = sorted ? take_phases(asked, a) : tap_offsets(a);
         const bool takes_rows = id == AlgorithmId::direct || id == AlgorithmId::pointwise;
         if (takes_rows && algorithm_of(AlgorithmId::pointwise).unsupported(p, isa).empty()) {
             flatten(a.in);
@@ -334,7 +368,7 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         summary_.threads = worthwhile_threads(effort * p.operations(), threads);
         block(p, id, isa, summary_.threads, prepared, a);
         a.column_step = format_.order.tap[2] == 1 ? a.kernel[2] : 1;
-        if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, format_.order);
+        if (id == AlgorithmId::direct || is_winograd(id)) offsets_ = direct_offsets(a, taps, format_.order);
         if (id == AlgorithmId::depthwise && a.pixel_lanes) offsets_ = column_offsets(a);
         products_ = product_places(p, format_.order, weights);
 
@@ -352,6 +386,18 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
         if (border_) summary_.blocking.push_back({"images", p.n});
     };
     with_type(p.dtype, [&]<class T>(T) { plan(args_.emplace<ConvArgs<T>>()); });
+}
+
+// Drawn images are computed with so many at a time, a number that depends on the problem alone and divides theirs.
+void ConvPlan::divide() {
+    if (asked_.n == 0) return;
+    const int64_t image = std::max<int64_t>(bytes_drawn(asked_, *border_), 1);
+    int64_t& n = problem_.n;
+    n = std::clamp<int64_t>(drawn_bytes / image, 1, asked_.n);
+    while (asked_.n % n != 0) --n;
+    parts_ = asked_.n / n;
+    summary_.input_bytes = n * bytes_drawn(asked_, *border_);
+    part_bytes_ = n * asked_.ic * asked_.input_pixels() * asked_.computed_size();
 }
 
 bool ConvPlan::dense() const {
@@ -417,9 +463,7 @@ void ConvPlan::pack_to(const void* weights, void* to) const {
         args_);
 }
 
-bool ConvPlan::can_unpack() const {
-    return !dot_ && !is_half(problem_.dtype) && (dense() || is_winograd(format_.algorithm));
-}
+bool ConvPlan::can_unpack() const { return !dot_ && !is_half(asked_.dtype) && (dense() || is_winograd(format_.algorithm)); }
 
 void ConvPlan::unpack(const PackedWeights& packed, void* weights) const {
     std::visit(
@@ -477,7 +521,7 @@ template <class F>
 void ConvPlan::each_part(const void* x, void* y, const F& f) const {
     if (!border_ || summary_.tasks == 0) return f(x, y);
     const Problem& p = problem_;
-    const Workspace images(p.n * p.ic * p.input_pixels() * p.computed_size());
+    const Workspace images(summary_.input_bytes);
     const int64_t y_bytes = p.n * p.oc * p.output_pixels() * p.computed_size();
     for (int64_t i = 0; i < parts_; ++i) {
         border_->pad(p.n, static_cast<const char*>(x) + i * part_bytes_, images.data());
@@ -566,40 +610,42 @@ void ConvPlan::run(const void* x, const void* weights, const void* bias, void* y
     std::visit(
         [&]<class T>(const ConvArgs<T>& planned) {
             const Kernels<T>& k = kernels_of<T>(*format_.isa);
-            const bool spoiled = spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes);
+            const bool spoiled = draws_zeros_ || spoiled_by_weights(problem_, format_.algorithm, planned.pixel_lanes);
             const double most = spoiled ? largest_weight(weights) : 0;
             if (!std::isfinite(most)) {
-                const ConvPlan direct(problem_, AlgorithmId::direct, *format_.isa, threads_, strides_, false, false);
-                return each_part(x, y, [&](const void* from, void* to) { direct.run(from, weights, bias, to); });
+                const ConvPlan direct(asked_, AlgorithmId::direct, *format_.isa, threads_, strides_, false, false);
+                return direct.run(x, weights, bias, y);
             }
             const bool panels = packs_panels(planned);
-            if ((!dense() && !panels) || border_) {
+            if ((!dense() && !panels) || parts_ > 1) {
                 const Workspace packed(packed_weight_bytes());
                 pack_to(weights, packed.data());
                 return each_part(
                     x, y, [&](const void* from, void* to) { run_packed(from, packed.data(), safe_input(most), bias, to); });
             }
 
-            ConvArgs<T> a = arguments_of(planned, x, bias, y);
             const auto kernel = kernel_of<T>(*format_.isa, problem_, format_.algorithm).run;
             const WeightSource<T> source = weight_source<T>(strides_, weights, products_, format_.order);
-            if (panels) {
-                a.unpacked = &source;
-                a.safe = T(safe_input(most));
-                const auto& winograd = winograd_kernel<T>(*format_.isa, problem_, format_.algorithm);
-                const int64_t bytes = winograd.panel_weights(a) * int64_t(sizeof(T));
-                return run_tasks(summary_, bytes, [&](int64_t task, char* workspace, char* own) {
+            each_part(x, y, [&](const void* from, void* to) {
+                ConvArgs<T> a = arguments_of(planned, from, bias, to);
+                if (panels) {
+                    a.unpacked = &source;
+                    a.safe = T(safe_input(most));
+                    const auto& winograd = winograd_kernel<T>(*format_.isa, problem_, format_.algorithm);
+                    const int64_t bytes = winograd.panel_weights(a) * int64_t(sizeof(T));
+                    return run_tasks(summary_, bytes, [&](int64_t task, char* workspace, char* own) {
+                        ConvArgs<T> mine = a;
+                        mine.panel_weights = reinterpret_cast<T*>(own);
+                        kernel(mine, task, workspace);
+                    });
+                }
+                // One thread's tasks follow each other, so that it packs each block of channels once.
+                const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
+                run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {
                     ConvArgs<T> mine = a;
-                    mine.panel_weights = reinterpret_cast<T*>(own);
+                    k.pack.task(mine, source, task, reinterpret_cast<T*>(own + alignment), *reinterpret_cast<int64_t*>(own));
                     kernel(mine, task, workspace);
                 });
-            }
-            // One thread's tasks follow each other, so that it packs each block of channels once.
-            const int64_t packed = alignment + k.pack.task_size(a) * int64_t(sizeof(T));
-            run_tasks(summary_, packed, [&](int64_t task, char* workspace, char* own) {
-                ConvArgs<T> mine = a;
-                k.pack.task(mine, source, task, reinterpret_cast<T*>(own + alignment), *reinterpret_cast<int64_t*>(own));
-                kernel(mine, task, workspace);
             });
         },
         args_);

@@ -14,7 +14,7 @@
 
 namespace fastconv {
 
-// Padding that shows the input itself is drawn around some images at a time, and those are convolved without padding.
+// Where images are drawn anew (as_computed), some are at a time, and those are convolved.
 class ConvPlan {
    public:
     // `prepared` says that weights will come packed, `finite` that all will be finite: some kernels need that where there is
@@ -52,6 +52,7 @@ class ConvPlan {
     const PlanSummary& summary() const { return summary_; }
 
    private:
+    void divide();
     bool dense() const;
     int64_t dense_weight_bytes() const;
     int64_t depthwise_weight_bytes() const;
@@ -70,13 +71,16 @@ class ConvPlan {
     template <class T>
     ConvArgs<T> arguments_of(const ConvArgs<T>& planned, const void* x, const void* bias, void* y) const;
 
-    // Calls f(x, y) for all images at once; or, where a border is drawn, for so many at a time that they stay in the cache.
+    // Calls f(x, y) for all images at once; or, where they are drawn anew, for so many at a time that they stay in the
+    // cache.
     template <class F>
     void each_part(const void* x, void* y, const F& f) const;
 
-    Problem problem_;  // of one part
+    Problem asked_;
+    Problem problem_;  // as it is computed, of one part
     int64_t parts_ = 1;
-    int64_t part_bytes_ = 0;  // of the input, without its border
+    int64_t part_bytes_ = 0;    // of the input, as it comes
+    bool draws_zeros_ = false;  // that are no pixels of the input
     std::unique_ptr<const Border> border_;
     WeightStrides strides_;
     WeightFormat format_;

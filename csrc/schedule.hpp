@@ -13,8 +13,9 @@ namespace fastconv {
 
 // What explain() tells.
 struct PlanSummary {
-    std::string tile;
+    std::string input = "as it comes", tile;
     std::vector<std::pair<std::string, int64_t>> blocking;
+    int64_t input_bytes = 0;                 // of copies of the input
     int64_t tasks = 0, workspace_bytes = 0;  // workspace: of one thread
     int threads = 1;
 };

@@ -23,8 +23,8 @@ std::string any_conv(const Problem& p, const KernelTable&) { return unless_conv(
 std::string unsupported_pointwise(const Problem& p, const KernelTable&) {
     if (!is_conv(p)) return unless_conv(p);
     if (p.taps() != 1) return "needs a kernel of extent 1 on every axis";
-    if (!all_ones(p.stride)) return "needs stride 1";
-    if (p.padded()) return "needs padding 0";
+    if (!all_ones(p.stride)) return "needs stride 1, or channels first and images of up to 32 MB";
+    if (p.padded()) return "needs padding 0, or channels first and images of up to 32 MB";
     return "";
 }
 
@@ -119,6 +119,10 @@ const Algorithm& algorithm_of(AlgorithmId id) {
     return *std::find_if(algorithms().begin(), algorithms().end(), [&](const Algorithm& a) { return a.id == id; });
 }
 
+std::string why_unsupported(const Problem& p, const Algorithm& a, const KernelTable& isa) {
+    return a.unsupported(as_computed(p, a.id, isa), isa);
+}
+
 void remember_choice(const Problem& p, const KernelTable& isa, AlgorithmId id) {
     Remembered& r = remembered();
     const std::lock_guard lock(r.mutex);
@@ -153,10 +157,9 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa,
         return name == a.name || (name == "winograd" && is_winograd(a.id));
     };
     Choice choice{nullptr, "", {}};
-    const Problem computed = with_border_drawn(p);
     for (const auto& a : algorithms()) {
-        const std::string unsupported = a.unsupported(computed, isa);
-        const double cost = unsupported.empty() ? estimated_microseconds(computed, a.id, isa, prepared) : 0;
+        const std::string unsupported = why_unsupported(p, a, isa);
+        const double cost = unsupported.empty() ? estimated_microseconds(p, a.id, isa, prepared) : 0;
         choice.candidates.push_back({&a, unsupported, cost});
     }
 

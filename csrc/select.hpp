@@ -12,12 +12,14 @@ struct Algorithm {
     AlgorithmId id;
     const char* name;
     const char* summary;
-    // Why it cannot do the problem, as the end of a sentence that begins with its name; empty if it can.
-    std::string (*unsupported)(const Problem&, const KernelTable&);
+    std::string (*unsupported)(const Problem& as_computed, const KernelTable&);  // see why_unsupported
 };
 
 const std::vector<Algorithm>& algorithms();
 const Algorithm& algorithm_of(AlgorithmId);
+
+// Why an algorithm cannot do a problem, as the end of a sentence that begins with its name; empty if it can.
+std::string why_unsupported(const Problem&, const Algorithm&, const KernelTable&);
 
 struct Candidate {
     const Algorithm* algorithm;

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "phases.hpp"
+
 namespace fastconv {
 namespace {
 
@@ -206,16 +208,21 @@ void run_power(PowerOp op, DType dtype, const void* x, void* y, int64_t count, d
 
 // ---- borders ----
 
-Border::Border(const Problem& p, const KernelTable& isa, int threads)
+Border::Border(const Problem& p, const KernelTable& isa, int threads, bool sorted)
     : isa_(&isa),
       threads_(threads),
       dtype_(p.dtype),
       planes_(p.layout == Layout::channels_first ? p.ic : 1),
       plane_(plane_of(p, p.input)),
-      before_(p.before) {
+      before_(p.before[2]) {
     for (size_t i = 0; i < 3; ++i) {
-        padded_[i] = p.before[i] + p.input[i] + p.after[i];
-        shown_[i] = boundary_table(p.boundary, p.input[i], -p.before[i], padded_[i]);
+        std::vector<int64_t> places;
+        if (sorted)
+            places = Phases(p, i).places();
+        else
+            for (int64_t j = 0; j < p.before[i] + p.input[i] + p.after[i]; ++j) places.push_back(j);
+        padded_[i] = int64_t(places.size());
+        for (const int64_t place : places) shown_[i].push_back(element_shown(p.boundary, p.input[i], place - p.before[i]));
         // The padded positions in the order of what they show.
         std::vector<int64_t>&first = showing_first_[i], &count = showing_count_[i], &positions = positions_[i];
         first.assign(size_t(p.input[i]) + 1, 0);
@@ -229,6 +236,17 @@ Border::Border(const Problem& p, const KernelTable& isa, int threads)
                 positions[size_t(first[size_t(at)] + count[size_t(at)]++)] = int64_t(j);
     }
     padded_plane_ = plane_of(p, padded_);
+    find_runs(sorted ? p.stride[2] : 1);
+}
+
+// Notes the columns that show neighbours, or columns a step apart where phases are sorted.
+void Border::find_runs(int64_t step) {
+    step_ = step;
+    const std::vector<int64_t>& shown = shown_[2];
+    for (size_t begin = 0, end; begin < shown.size(); begin = end) {
+        for (end = begin + 1; end < shown.size() && shown[begin] >= 0 && shown[end] == shown[end - 1] + step;) ++end;
+        if (end - begin > 1) runs_.push_back({int64_t(begin), shown[begin], int64_t(end - begin)});
+    }
 }
 
 template <class T>
@@ -238,8 +256,11 @@ BorderArgs<T> Border::arguments(const void* from, void* to) const {
     a.to = static_cast<T*>(to);
     a.plane = plane_;
     a.padded = padded_plane_;
+    a.before = before_;
+    a.runs = runs_.data();
+    a.run_count = int64_t(runs_.size());
+    a.step = step_;
     for (size_t i = 0; i < 3; ++i) {
-        a.before[i] = before_[i];
         a.shown[i] = shown_[i].data();
         a.showing[i] = {showing_first_[i].data(), showing_count_[i].data()};
         a.positions[i] = positions_[i].data();

@@ -34,10 +34,11 @@ void run_fold(const Problem&, const void* columns, void* image);
 enum class PowerOp { power, divide, multiply };
 void run_power(PowerOp, DType, const void* x, void* y, int64_t count, double exponent);
 
-// A border around images that shows their own pixels: a problem's padding in its mode.
+// A border around images: a problem's padding in its mode. Where phases are sorted, the images have stride-1 neighbours
+// (phases.hpp); those of channels last are not.
 class Border {
    public:
-    Border(const Problem&, const KernelTable&, int threads);
+    Border(const Problem&, const KernelTable&, int threads, bool sorted = false);
     Border(const Border&) = delete;  // its arguments point into its tables
     Border& operator=(const Border&) = delete;
 
@@ -46,6 +47,7 @@ class Border {
     void add_back(int64_t images, const void* from, void* to) const;  // the gradient
 
    private:
+    void find_runs(int64_t step);
     template <class T>
     BorderArgs<T> arguments(const void* from, void* to) const;
 
@@ -54,8 +56,11 @@ class Border {
     DType dtype_;
     int64_t planes_;  // of an image
     Plane plane_, padded_plane_;
-    Axes before_, padded_;
+    int64_t before_;
+    Axes padded_;
     std::vector<int64_t> shown_[3], showing_first_[3], showing_count_[3], positions_[3];
+    std::vector<ColumnRun> runs_;
+    int64_t step_;  // between the columns that a run shows
 };
 
 }  // namespace fastconv

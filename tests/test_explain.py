@@ -21,6 +21,8 @@ KEYS = {
     "reason": str,
     "alternatives": list,
     "instruction_set": str,
+    "input": str,
+    "input_bytes": int,
     "tile": str,
     "blocking": dict,
     "threads": int,
@@ -33,6 +35,24 @@ KEYS = {
 }
 EVERYTHING = CONVOLUTIONS | POOLS | LAYERS
 OBJECTS = {"conv1d": fastconv.Conv1d, "conv2d": fastconv.Conv2d, "conv3d": fastconv.Conv3d}
+
+
+def test_input() -> None:
+    """Whether images are copied, and how: strides sort their phases where that is worth it."""
+
+    def told(text: str, algorithm: str = "direct") -> str:
+        plan = fastconv.explain(f"conv2d n1 {text} f32", algorithm)
+        assert (plan.input_bytes > 0) == (plan.input != "as it comes")
+        return plan.input
+
+    first = "ic3 ih224 iw224 oc64 kh7 kw7 s2"
+    assert told(f"{first} p3 nchw") == "copied with its border, phases sorted"
+    assert told(f"{first} nchw") == "copied, phases sorted"
+    assert told(f"{first} p3 nhwc") == "as it comes"
+    assert told("ic16 ih29 iw29 oc64 kh3 kw3 s1 p1 nchw reflect") == "copied with its border"
+    assert told("ic16 ih29 iw29 oc64 kh1 kw1 s2 nchw", "pointwise") == "copied, phases sorted"
+    assert told("ic64 ih4000 iw4000 oc64 kh1 kw1 s2 nchw", "auto") == "as it comes"  # too large for a copy
+    assert fastconv.explain("max_pool2d n1 c8 ih9 iw9 kh3 kw3 s2 nchw f32").input == "as it comes"
 
 
 @pytest.mark.parametrize("name", EVERYTHING)

@@ -435,6 +435,15 @@ def test_bench(half: np.dtype[Any]) -> None:
         fastconv.forget_tuning()
 
 
+def test_weights_of_an_object_whose_images_are_drawn(half: np.dtype[Any]) -> None:
+    """Drawn images are float32, the object's weights are not."""
+    x, w = draw(half, 1, 5, 13, 18), draw(half, 70, 5, 3, 3, seed=1)
+    for mode in ("zeros", "reflect"):
+        conv = fastconv.Conv2d(w, stride=2, padding=1, padding_mode=mode)
+        assert_same(conv(x), fastconv.conv2d(x, w, stride=2, padding=1, padding_mode=mode))
+        assert_same(conv.weight, w)
+
+
 # ---------------------------------------------------------------- dot products
 
 

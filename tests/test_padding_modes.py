@@ -47,6 +47,9 @@ PROBLEMS = {
     # images that are drawn a few at a time, one at a time, and larger than the cache
     "parts": "conv2d n6 ic32 ih70 iw75 oc4 kh3 kw3 s2 p1 nchw f32 circular",
     "parts-of-one": "conv2d n5 ic16 ih130 iw140 oc3 kh3 kw3 s2 p1 nhwc f32 reflect",
+    "phases": "conv2d n2 ic5 ih13 iw18 oc70 kh3 kw3 s2 p1 nchw f32 reflect bias",
+    "phases-1d": "conv1d n2 ic3 iw50 oc64 kw5 s3 d2 p4 nchw f64 symmetric",
+    "phases-pointwise": "conv2d n2 ic9 ih11 iw8 oc64 kh1 kw1 sh3 sw2 p1 nchw f32 replicate",
     "large": "conv2d n2 ic3 ih600 iw640 oc2 kh3 kw3 s4 p1 nchw f32 symmetric",
 }
 

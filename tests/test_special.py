@@ -69,19 +69,26 @@ def test_auto_on_a_layer_made_for_winograd() -> None:
     assert not np.isfinite(y[:, :, 12:15, 12:15]).any()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_weights(dtype: Any) -> None:
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize(
+    "shape",
+    ["ic5 ih9 iw11 oc19 kh3 kw3 s1 p2", "ic3 ih29 iw31 oc13 kh7 kw7 s2 p3", "ic3 ih5 iw6 oc9 kh1 kw1 s2 p1"],
+)
+def test_weights(shape: str, dtype: str) -> None:
     """A NaN or infinite weight spoils its own output channel, and there only where it meets an input."""
-    text = f"conv2d n1 ic5 ih9 iw11 oc19 kh3 kw3 s1 p2 nchw {CODES[np.dtype(dtype).name]}"
+    text = f"conv2d n1 {shape} nchw {dtype}"
     problem, data = Problem(text), arrays(text)
+    options = {"stride": problem.stride, "padding": problem.padding}
     for special in (np.nan, np.inf, -np.inf):
         for channel in range(problem.oc):
             w = data.weight.copy()
-            w[channel, 2, channel % 3, 1] = special
-            expected = spoilt(ref.conv(data.input, w, padding=2))
+            w[channel, 2, channel % w.shape[2], w.shape[3] // 2] = special
+            expected = spoilt(ref.conv(data.input, w, **options))
             for algorithm, what in variants(problem):
-                actual = fastconv.conv2d(data.input, w, padding=2, algorithm=algorithm)
-                np.testing.assert_array_equal(spoilt(actual), expected, err_msg=f"{what}, channel {channel}")
+                function = fastconv.conv2d(data.input, w, **options, algorithm=algorithm)
+                prepared = fastconv.Conv2d(w, **options, algorithm=algorithm)(data.input)
+                for actual in (function, prepared):
+                    np.testing.assert_array_equal(spoilt(actual), expected, f"{what}, channel {channel}")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,8 +1,9 @@
-// A border around planes that shows their own pixels, by tables of which; and its gradient, which adds it back.
+// A border around planes, by tables of what its positions show, which may sort the phases of the plane as well; and its
+// gradient, which adds it back.
 //
 //     pad: to[j] = from[shown[j]], or 0          gradient: to[i] = sum over j with shown[j] = i of from[j]
 //
-// Rows of a plane are copied by vectors, what is beside them pixel by pixel. In the gradient the padded rows that show a
+// Runs of a row are copied by vectors, what is beside them pixel by pixel. In the gradient the padded rows that show a
 // row are added up into a line; then each position of the line beside the plane is added to what it shows, the first first.
 //
 //     Task: plane, block of rows of the result. Workspace of the gradient: the line.
@@ -22,7 +23,6 @@ void pad(const BorderArgs<T>& a, int64_t task) {
     const Range rows = block_of(a.padded.rows(), 1, a.row_blocks, task % a.row_blocks);
     const T* from = a.from + plane * a.plane.elements();
     T* to = a.to + plane * a.padded.elements() + rows.begin * a.padded.row();
-    const Range middle{a.before[2], a.before[2] + a.plane.size[2]};
     for (int64_t row = rows.begin; row < rows.end; ++row, to += a.padded.row()) {
         const int64_t d = a.shown[0][row / a.padded.size[1]], h = a.shown[1][row % a.padded.size[1]];
         if (d < 0 || h < 0) {
@@ -41,9 +41,13 @@ void pad(const BorderArgs<T>& a, int64_t task) {
                     copy_run(to + j * inner, source + i * inner, inner, 1);
             }
         };
-        show(0, middle.begin);
-        copy_run(to + middle.begin * inner, source, a.plane.row(), 1);
-        show(middle.end, a.padded.size[2]);
+        int64_t done = 0;
+        for (const ColumnRun* run = a.runs; run != a.runs + a.run_count; ++run) {
+            show(done, run->to);
+            copy_run(to + run->to * inner, source + run->from * inner, run->count * inner, a.step);
+            done = run->to + run->count;
+        }
+        show(done, a.padded.size[2]);
     }
 }
 
@@ -59,7 +63,7 @@ void pad_gradient(const BorderArgs<T>& a, int64_t task, void* workspace) {
     const T* from = a.from + plane * a.padded.elements();
     T* to = a.to + plane * a.plane.elements() + rows.begin * a.plane.row();
     T* line = static_cast<T*>(workspace);
-    const Range middle{a.before[2], a.before[2] + a.plane.size[2]};
+    const Range middle{a.before, a.before + a.plane.size[2]};
     for (int64_t row = rows.begin; row < rows.end; ++row, to += a.plane.row()) {
         const int64_t d = row / a.plane.size[1], h = row % a.plane.size[1];
         const int64_t slices = a.showing[0].count[d], lines = a.showing[1].count[h];

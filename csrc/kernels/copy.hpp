@@ -14,8 +14,12 @@ inline void copy_run(T* to, const T* from, int64_t count, int64_t step) {
         for (; i + lanes<T> <= count; i += lanes<T>) store(to + i, load(from + i));
         if (i < count) store_partial(to + i, load_partial(from + i, int(count - i)), int(count - i));
     } else {
-        if (step == 2)
+        if (step == 2) {
             for (; i + lanes<T> <= count; i += lanes<T>) store(to + i, load_step<2>(from + 2 * i));
+            const int rest = int(count - i);
+            if (rest > 0) store_partial(to + i, load_step<2>(from + 2 * i, StepMask<T, 2>(0, rest)), rest);
+            return;
+        }
         for (; i < count; ++i) to[i] = from[i * step];
     }
 }

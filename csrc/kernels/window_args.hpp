@@ -100,14 +100,21 @@ struct ColumnArgs {
     int64_t window_rows() const { return windows[0] * windows[1]; }
 };
 
+// `count` columns of a padded plane from `to` on that show columns of the plane, a step apart from `from` on.
+struct ColumnRun {
+    int64_t to, from, count;
+};
+
 // A plane and the same with a border, whose positions show positions of the plane, -1 zero.
 template <class T>
 struct BorderArgs {
     const T* from;
     T* to;
     Plane plane, padded;
-    int64_t before[3];            // padded position before + i shows i
-    const int64_t* shown[3];      // by each padded position
+    int64_t before;           // the padded column that shows the first one, where a gradient is asked for
+    const int64_t* shown[3];  // by each padded position
+    const ColumnRun* runs;    // of most of the columns, in ascending order; other columns show what they do one by one
+    int64_t run_count, step;
     Neighbours showing[3];        // each position of the plane: numbers in
     const int64_t* positions[3];  // these padded positions
     int64_t row_blocks;           // of what is written

@@ -1,4 +1,6 @@
 // Problems as Python objects, and what can be said about one without arrays.
+#include <algorithm>
+
 #include "../plan.hpp"
 #include "../pool_plan.hpp"
 #include "arguments.hpp"
@@ -87,6 +89,8 @@ py::dict explanation(const Problem& p, const Choice& choice, const PlanSummary& 
     d["reason"] = choice.reason;
     d["alternatives"] = alternatives;
     d["instruction_set"] = isa.name;
+    d["input"] = s.input;
+    d["input_bytes"] = s.input_bytes;
     d["tile"] = s.tile;
     d["blocking"] = blocking;
     d["threads"] = s.threads;
@@ -169,11 +173,9 @@ void register_problem(py::module_& m) {
         const std::string name(text(algorithm, "algorithm"));
         const Problem p = problem_of(value);
         check_algorithm_name(name);
-        const Problem computed = with_border_drawn(p);
-        for (const auto& a : algorithms())
-            if (name == a.name) return a.unsupported(computed, current_isa());
-        return name == "winograd" ? algorithm_of(AlgorithmId::winograd2).unsupported(computed, current_isa())
-                                  : std::string();
+        if (name == "auto" || name == "strict") return std::string();
+        const auto asked_for = [&](const Algorithm& a) { return a.name == (name == "winograd" ? "winograd2" : name); };
+        return why_unsupported(p, *std::find_if(algorithms().begin(), algorithms().end(), asked_for), current_isa());
     });
 }
 

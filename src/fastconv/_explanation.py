@@ -38,6 +38,12 @@ class Explanation(Mapping[str, Any]):
         The other algorithms: ``algorithm``, ``supported``, ``reason``, ``estimate_us``.
     instruction_set : str
         The instruction set of the kernel.
+    input : str
+        Whether the kernel reads images as they come or copies of them, made a few at a time: with their
+        border, or with their phases sorted (pixels whose places differ by multiples of the stride follow one
+        another), so that a strided convolution reads neighbours.
+    input_bytes : int
+        Memory of these copies.
     tile : str
         The register tile, in words.
     blocking : dict of str to int
@@ -64,6 +70,8 @@ class Explanation(Mapping[str, Any]):
     reason: str
     alternatives: list[Alternative]
     instruction_set: str
+    input: str
+    input_bytes: int
     tile: str
     blocking: dict[str, int]
     threads: int
@@ -103,6 +111,7 @@ class Explanation(Mapping[str, Any]):
         rows = [
             ("algorithm", f"{self.algorithm}: {self.reason}"),
             ("instruction set", self.instruction_set),
+            ("input", self.input + (f": {_si(self.input_bytes)} at a time" if self.input_bytes else "")),
             ("tile", self.tile),
             ("blocking", blocking or "none"),
             ("threads", f"{self.threads}, sharing {self.tasks} tasks"),

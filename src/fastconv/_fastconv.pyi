@@ -49,6 +49,8 @@ class _Explain(TypedDict):
     reason: str
     alternatives: list[Alternative]
     instruction_set: str
+    input: str
+    input_bytes: int
     tile: str
     blocking: dict[str, int]
     threads: int
