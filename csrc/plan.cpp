@@ -174,8 +174,8 @@ class Blocking {
         const int64_t least = std::min<int64_t>(std::max<int64_t>(int64_t(std::min(by_time, 1e9)), by_threads), units);
         int64_t best = least;
         if (threads_ == 1) return best;
-        const auto longest = [&](int64_t blocks) {  // units that one thread does
-            return double(parts_of(others * blocks, threads_)) * double(parts_of(units, blocks));
+        const auto longest = [&](int64_t blocks) {  // units that one thread does, of blocks that are nearly equal
+            return double(parts_of(others * blocks, threads_)) * double(units) / double(blocks);
         };
         const int64_t most = std::min({units, 8 * least, least + most_block_counts});  // enormous problems plan quickly too
         for (int64_t blocks = least + 1; blocks <= most; ++blocks)

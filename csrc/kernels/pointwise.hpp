@@ -4,8 +4,9 @@
 //
 // Pixels in lanes where channels come first and the pixels fill whole tiles well enough; else channels in lanes.
 //
-// Loops: task (group, block of output channels, image, block of pixels) -> pixel tile -> channel tile, so that a tile of
-// the input stays in first-level cache while the weights of the block stream past it.
+// Loops: task (group, block of output channels, image, block of pixels) -> with pixels in lanes some pixel tiles -> channel
+// tile -> pixel tile, so that a few tiles of the input stay in the caches while the weights of the block stream past them;
+// with channels in lanes pixel tile, past which its panel does.
 #pragma once
 
 #include "copy.hpp"
@@ -26,6 +27,35 @@ inline bool worth_copying(const ConvArgs<T>& a, int64_t channel_tiles) {
     return channel_tiles >= (a.reduction <= few_products_of_tile ? 8 : 3);
 }
 
+// Tiles of pixels that are copied together, and whose outputs each tile of channels writes one after the other: rows are
+// read and written in longer runs so. They stay in the second-level cache.
+template <class T>
+inline int64_t tiles_together(const ConvArgs<T>& a) {
+    constexpr int64_t most_bytes = 1 << 20, row_bytes = tile_vectors * lanes<T> * int64_t(sizeof(T));
+    return min_of(max_of(most_bytes / max_of(a.reduction * row_bytes, 1), 1), 4);
+}
+
+// Panels of a tile of pixels each, the last perhaps filled in part.
+template <class T>
+inline void copy_pixels(const ConvArgs<T>& a, const T* x, Range pixels, T* panel) {
+    constexpr int L = lanes<T>;
+    constexpr int64_t wide = tile_vectors * L;
+    for (int64_t k = 0; k < a.reduction; ++k) {
+        const T* from = x + k * a.in.c_stride;
+        T* to = panel + k * wide;
+        for (int64_t p = pixels.begin; p < pixels.end; p += wide, to += a.reduction * wide) {
+            const int64_t count = min_of(wide, pixels.end - p);
+            if (count == wide) {
+#pragma GCC unroll 2
+                for (int v = 0; v < tile_vectors; ++v) store(to + v * L, load(from + p + v * L));
+            } else {
+                for (int64_t v = 0; v < count; v += L)
+                    store(to + v, count - v >= L ? load(from + p + v) : load_partial(from + p + v, int(count - v)));
+            }
+        }
+    }
+}
+
 template <class T>
 inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T* x, T* y, Range pixels, T* panel) {
     constexpr int L = lanes<T>;
@@ -34,36 +64,31 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
     const int64_t first_tile = part_begin(tiles, a.channel_blocks, at.channel_block);
     const int64_t last_tile = part_begin(tiles, a.channel_blocks, at.channel_block + 1);
     const bool copied = worth_copying(a, last_tile - first_tile);
-    for (int64_t p = pixels.begin; p < pixels.end; p += wide) {
-        const int64_t count = min_of(wide, pixels.end - p);
-        const Mask<T> last = first_lanes<T>(int(count - (parts_of(count, L) - 1) * L));
-        for (int64_t k = 0; copied && k < a.reduction; ++k) {
-            const T* from = x + k * a.in.c_stride + p;
-            if (count == wide) {
-#pragma GCC unroll 2
-                for (int v = 0; v < tile_vectors; ++v) store(panel + k * wide + v * L, load(from + v * L));
-            } else {
-                for (int64_t v = 0; v < count; v += L)
-                    store(panel + k * wide + v, v + L <= count ? load(from + v) : load_masked(from + v, last));
-            }
-        }
+    const int64_t together = tiles_together(a) * wide;
+    for (int64_t begin = pixels.begin; begin < pixels.end; begin += together) {
+        const int64_t end = min_of(begin + together, pixels.end);
+        if (copied) copy_pixels(a, x, {begin, end}, panel);
         for (int64_t t = first_tile; t < last_tile; ++t) {
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
-            T* const none = nullptr;  // all products come at once
-            if (a.reduction <= few_products_of_tile)
-                for (int64_t m = 0; m < channels; ++m) prefetch_run<1>(y + (channel + m) * a.out.c_stride + p, count);
-            gemm_pixel_lanes(
-                none, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels,
-                Range{0, a.reduction}, a.reduction, copied ? panel : x + p, copied ? wide : a.in.c_stride, count, copied,
-                [&](auto& tile) { finish_tile(a.epilogue, tile, y + channel * a.out.c_stride + p, a.out.c_stride, count); });
+            const T* weights = a.weights + (channel - a.weights_first) * a.reduction;
+            for (int64_t p = begin; p < end; p += wide) {
+                const int64_t count = min_of(wide, end - p);
+                T* const none = nullptr;  // all products come at once
+                T* to = y + channel * a.out.c_stride + p;
+                if (a.reduction <= few_products_of_tile)
+                    for (int64_t m = 0; m < channels; ++m) prefetch_run<1>(to + m * a.out.c_stride, count);
+                gemm_pixel_lanes(none, weights, bias_of(a.epilogue, channel), channels, Range{0, a.reduction}, a.reduction,
+                                 copied ? panel + (p - begin) * a.reduction : x + p, copied ? wide : a.in.c_stride, count,
+                                 copied, [&](auto& tile) { finish_tile(a.epilogue, tile, to, a.out.c_stride, count); });
+            }
         }
     }
 }
 
 template <class T>
 int64_t pointwise_workspace(const ConvArgs<T>& a) {
-    return a.pixel_lanes ? a.reduction * tile_vectors * lanes<T> * int64_t(sizeof(T)) : 0;
+    return a.pixel_lanes ? tiles_together(a) * a.reduction * tile_vectors * lanes<T> * int64_t(sizeof(T)) : 0;
 }
 
 template <class T>
