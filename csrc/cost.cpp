@@ -325,8 +325,8 @@ Problem as_computed(const Problem& asked, AlgorithmId id, const KernelTable& isa
     return worth_it ? with_phases_sorted(asked) : bordered;
 }
 
-double estimated_microseconds(const Problem& asked, AlgorithmId id, const KernelTable& isa, bool prepared) {
-    const Problem p = as_computed(asked, id, isa);
+double estimated_microseconds(const Problem& asked, const Problem& p, AlgorithmId id, const KernelTable& isa,
+                              bool prepared) {
     double all = cycles(p, id, isa, prepared) + drawing(asked, p);
     if (is_half(asked.dtype) && id != AlgorithmId::dot)
         all += half_converted * double(asked.n) * double(asked.ic * asked.input_pixels() + asked.oc * asked.output_pixels());

@@ -21,10 +21,11 @@ WinogradSize winograd_size(const Problem&, AlgorithmId);
 // numbers like others, so `finite` has to say that no weight is infinite.
 Problem as_computed(const Problem&, AlgorithmId, const KernelTable&, bool finite = true);
 
-// Microseconds on one thread, by the problem as it is computed; `prepared` says that the weights are packed already. Never a
-// matter of the thread count, so that what is decided by it, and with it every bit of a result, is the same for any number
-// of threads.
-double estimated_microseconds(const Problem&, AlgorithmId, const KernelTable&, bool prepared = true);
+// Microseconds on one thread, of a problem that is computed as `computed`; `prepared` says that the weights are packed
+// already. Never a matter of the thread count, so that what is decided by it, and with it every bit of a result, is the same
+// for any number of threads.
+double estimated_microseconds(const Problem& asked, const Problem& computed, AlgorithmId, const KernelTable&,
+                              bool prepared = true);
 
 // Positions of transformed tiles in a problem, of each channel; `edges` says that tiles at the edge have fewer.
 double winograd_positions(const Problem&, AlgorithmId, bool edges);

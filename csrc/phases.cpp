@@ -23,8 +23,7 @@ int64_t Phases::position(int64_t remainder, int64_t pixel) const {
 }
 
 std::vector<int64_t> Phases::places() const {
-    std::vector<int64_t> places;
-    places.resize(size_t(size()));
+    std::vector<int64_t> places(static_cast<size_t>(size()));
     for (const int64_t remainder : remainders_)
         for (int64_t pixel = 0; pixel < extent_; ++pixel)
             places[size_t(position(remainder, pixel))] = remainder + pixel * stride_;

@@ -158,8 +158,9 @@ Choice choose(const Problem& p, const std::string& name, const KernelTable& isa,
     };
     Choice choice{nullptr, "", {}};
     for (const auto& a : algorithms()) {
-        const std::string unsupported = why_unsupported(p, a, isa);
-        const double cost = unsupported.empty() ? estimated_microseconds(p, a.id, isa, prepared) : 0;
+        const Problem computed = as_computed(p, a.id, isa);
+        const std::string unsupported = a.unsupported(computed, isa);
+        const double cost = unsupported.empty() ? estimated_microseconds(p, computed, a.id, isa, prepared) : 0;
         choice.candidates.push_back({&a, unsupported, cost});
     }
 

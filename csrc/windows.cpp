@@ -223,21 +223,29 @@ Border::Border(const Problem& p, const KernelTable& isa, int threads, bool sorte
             for (int64_t j = 0; j < p.before[i] + p.input[i] + p.after[i]; ++j) places.push_back(j);
         padded_[i] = int64_t(places.size());
         for (const int64_t place : places) shown_[i].push_back(element_shown(p.boundary, p.input[i], place - p.before[i]));
-        // The padded positions in the order of what they show.
-        std::vector<int64_t>&first = showing_first_[i], &count = showing_count_[i], &positions = positions_[i];
-        first.assign(size_t(p.input[i]) + 1, 0);
-        count.assign(size_t(p.input[i]), 0);
-        for (const int64_t at : shown_[i])
-            if (at >= 0) ++first[size_t(at) + 1];
-        for (size_t at = 1; at < first.size(); ++at) first[at] += first[at - 1];
-        positions.resize(size_t(first.back()));
-        for (size_t j = 0; j < shown_[i].size(); ++j)
-            if (const int64_t at = shown_[i][j]; at >= 0)
-                positions[size_t(first[size_t(at)] + count[size_t(at)]++)] = int64_t(j);
     }
     padded_plane_ = plane_of(p, padded_);
     find_runs(sorted ? p.stride[2] : 1);
 }
+
+namespace {
+
+// The padded positions of an axis in the order of what they show.
+struct Showing {
+    std::vector<int64_t> first, count, positions;
+
+    Showing(int64_t size, const std::vector<int64_t>& shown) : first(size_t(size) + 1, 0), count(size_t(size), 0) {
+        for (const int64_t at : shown)
+            if (at >= 0) ++first[size_t(at) + 1];
+        for (size_t at = 1; at < first.size(); ++at) first[at] += first[at - 1];
+        positions.resize(size_t(first.back()));
+        for (size_t j = 0; j < shown.size(); ++j)
+            if (const int64_t at = shown[j]; at >= 0)
+                positions[size_t(first[size_t(at)] + count[size_t(at)]++)] = int64_t(j);
+    }
+};
+
+}  // namespace
 
 // Notes the columns that show neighbours, or columns a step apart where phases are sorted.
 void Border::find_runs(int64_t step) {
@@ -260,11 +268,7 @@ BorderArgs<T> Border::arguments(const void* from, void* to) const {
     a.runs = runs_.data();
     a.run_count = int64_t(runs_.size());
     a.step = step_;
-    for (size_t i = 0; i < 3; ++i) {
-        a.shown[i] = shown_[i].data();
-        a.showing[i] = {showing_first_[i].data(), showing_count_[i].data()};
-        a.positions[i] = positions_[i].data();
-    }
+    for (size_t i = 0; i < 3; ++i) a.shown[i] = shown_[i].data();
     return a;
 }
 
@@ -284,8 +288,13 @@ void Border::pad(int64_t images, const void* from, void* to) const {
 void Border::add_back(int64_t images, const void* from, void* to) const {
     const int64_t planes = images * planes_;
     if (planes * plane_.elements() == 0) return;
+    const Showing showing[3] = {{plane_.size[0], shown_[0]}, {plane_.size[1], shown_[1]}, {plane_.size[2], shown_[2]}};
     with_type(dtype_, [&]<class T>(T) {
         BorderArgs<T> a = arguments<T>(from, to);
+        for (size_t i = 0; i < 3; ++i) {
+            a.showing[i] = {showing[i].first.data(), showing[i].count.data()};
+            a.positions[i] = showing[i].positions.data();
+        }
         const double elements = double(planes) * double(plane_.elements() + padded_plane_.elements());
         Division division(planes, a.plane.rows(), elements * sizeof(T), threads_);
         a.row_blocks = division.blocks;

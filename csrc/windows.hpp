@@ -34,8 +34,8 @@ void run_fold(const Problem&, const void* columns, void* image);
 enum class PowerOp { power, divide, multiply };
 void run_power(PowerOp, DType, const void* x, void* y, int64_t count, double exponent);
 
-// A border around images: a problem's padding in its mode. Where phases are sorted, the images have stride-1 neighbours
-// (phases.hpp); those of channels last are not.
+// A border around images: a problem's padding in its mode. `sorted` says that the phases of the images, channels first, are
+// sorted too (phases.hpp).
 class Border {
    public:
     Border(const Problem&, const KernelTable&, int threads, bool sorted = false);
@@ -58,7 +58,7 @@ class Border {
     Plane plane_, padded_plane_;
     int64_t before_;
     Axes padded_;
-    std::vector<int64_t> shown_[3], showing_first_[3], showing_count_[3], positions_[3];
+    std::vector<int64_t> shown_[3];  // by each padded position
     std::vector<ColumnRun> runs_;
     int64_t step_;  // between the columns that a run shows
 };

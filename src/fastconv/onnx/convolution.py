@@ -72,10 +72,9 @@ def conv(node: Node) -> Function:
 
     if how.rule != "SAME_LOWER":
         prepared = prepare("same" if how.rule == "SAME_UPPER" else how.pads)
+        # Explaining packs the weights: the first run need not, and they are kept once.
         if (image := node.image_shape()) is not None:
-            prepared.explain(
-                image
-            )  # packs the weights for it: the first run need not, and they are kept once
+            prepared.explain(image)
 
         def call(
             x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None

@@ -89,9 +89,8 @@ class Memory:
         self._inputs = [self._extents(tensor.name) for tensor in graph.inputs]
         self._outputs = [node.outputs[0] for node in graph.nodes]  # which name the targets and the joins
         self._targets: dict[str, tuple[_Block, Part | None]] = {}
-        self._joins: dict[
-            str, list[Part]
-        ] = {}  # of the inputs, whose `whole` is the name of one computed there
+        # Of each input of a Concat its name, if it is computed there, and its channels.
+        self._joins: dict[str, list[tuple[str | None, int, int]]] = {}
         self._size = 0
         if None not in self._inputs:
             self._size = _arrange(self._blocks(self._parts()))
@@ -122,7 +121,10 @@ class Memory:
         outs: dict[str, Out] = {**arrays}
         for name in self._joins.keys() & arrays.keys():
             whole = arrays[name]
-            parts = [arrays.get(part, whole[:, first:end]) for part, first, end in self._joins[name]]
+            parts = [
+                whole[:, first:end] if part is None else arrays.get(part, whole[:, first:end])
+                for part, first, end in self._joins[name]
+            ]
             outs[name] = Joined(whole, parts)
         return [outs.get(name) for name in self._outputs]
 
@@ -155,7 +157,7 @@ class Memory:
                 there = free and takes_out(producers[name])
                 if there:
                     inside[name] = Part(whole, begin + end - count, begin + end)
-                self._joins[output].append(Part(name if there else "", end - count, end))
+                self._joins[output].append((name if there else None, end - count, end))
             found |= inside
         return found
 
