@@ -94,27 +94,23 @@ class Memory:
         self._size = 0
         if None not in self._inputs:
             self._size = _arrange(self._blocks(self._parts()))
-        self._free: list[tuple[Array, list[Out]]] = []
         del self._graph
 
-    def take(self, inputs: Sequence[Any]) -> tuple[Array, list[Out]]:
-        """Return memory and, for each step, the part of it to compute into; nothing for other inputs."""
-        if not self._size or [np.shape(value) for value in inputs] != self._inputs:
-            return np.empty(0, np.uint8), [None] * len(self._outputs)
-        try:
-            return self._free.pop()
-        except IndexError:  # in the first run, and where several run at once
-            try:
-                memory = np.empty(self._size + _ALIGNMENT, np.uint8)
-            except MemoryError:  # less may do where values come and go
-                return np.empty(0, np.uint8), [None] * len(self._outputs)
-            memory = memory[-memory.ctypes.data % _ALIGNMENT :]
-            return memory, self._outs(memory)
+    def fits(self, inputs: Sequence[Any]) -> bool:
+        """Say whether memory was planned for these inputs."""
+        return self._size > 0 and [np.shape(value) for value in inputs] == self._inputs
 
-    def give_back(self, taken: tuple[Array, list[Out]]) -> None:
-        """Let another run have it."""
-        if taken[0].size:
-            self._free.append(taken)
+    def allocate(self) -> tuple[Array, list[Out]]:
+        """Return memory for a run and, for each step, the part of it to compute into.
+
+        Raises
+        ------
+        MemoryError
+            If there isn't as much.
+        """
+        memory = np.empty(self._size + _ALIGNMENT, np.uint8)
+        memory = memory[-memory.ctypes.data % _ALIGNMENT :]
+        return memory, self._outs(memory)
 
     def _outs(self, memory: Array) -> list[Out]:
         arrays = {name: _array(memory, *target) for name, target in self._targets.items()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.onnx import rewrite
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node, Source, Tensor, read
-from fastconv.onnx.memory import Memory, Out
+from fastconv.onnx.memory import Joined, Memory, Out
 from fastconv.onnx.reference import by_reference
 from fastconv.onnx.table import TABLE, Function
 from fastconv.onnx.weights import value_of
 
 __all__ = ["Session", "Step", "load"]
+
+Array: TypeAlias = NDArray[Any]
 
 
 class Step:
@@ -50,7 +55,7 @@ class Step:
         return self._reference
 
     def __call__(self, values: list[Any], out: Out = None) -> None:
-        """Compute, from values and into them; into an array that is given if the function can."""
+        """Compute, from values and into them; into an array that is given if there is one."""
         inputs = [values[place] for place in self.inputs]
         try:
             try:
@@ -62,6 +67,8 @@ class Step:
             except UnsupportedError:
                 self._function, self._reference = _reference(self.node, self._graph), True
                 found = self._function(*inputs)
+            if out is not None and self._reference:
+                found = _put(found, out)
         except ModelError as error:
             raise ModelError(f"{self.node}: {error}") from error
         except Exception as error:  # whatever NumPy or the reference says of values that do not fit
@@ -74,6 +81,29 @@ class Step:
                 values[place] = np.asarray(value) if isinstance(value, np.generic) else value
         for place in self.dies:
             values[place] = None
+
+    def bound(self, values: Sequence[Any], known: set[int], out: Out) -> Callable[[], Any] | None:
+        """Return what computes into `out` and looks nothing up, if all inputs lie at `known` places."""
+        if out is None or self._reference or not known.issuperset(self.inputs):
+            return None
+        inputs = [values[place] for place in self.inputs]
+        if isinstance(out, Joined) and all(map(operator.is_, inputs, out.parts)):
+            return _nothing
+        return partial(self._function, *inputs, out=out)
+
+
+def _nothing() -> None:
+    """Do nothing: all that a Concat joins was computed where it belongs."""
+
+
+def _put(found: Any, out: Array | Joined) -> Array:
+    """Bring what the reference has computed to where it was planned to be."""
+    (value,) = found if isinstance(found, tuple) else (found,)
+    place = out.whole if isinstance(out, Joined) else out
+    if np.shape(value) != place.shape:
+        raise ModelError(f"shape {np.shape(value)}: expected what the model says, {place.shape}")
+    np.copyto(place, value)
+    return place
 
 
 def bind(node: Node, graph: Graph) -> tuple[Function, bool]:
@@ -96,6 +126,47 @@ def _reference(node: Node, graph: Graph) -> Function:
     if activation is None:
         return function
     return lambda *values: rewrite.activate(function(*values)[0], activation)
+
+
+class _Run:
+    """What a run needs, made once for each that goes on at the same time.
+
+    Where memory is planned, most steps always read and write the same arrays: they are bound to them, and a
+    run is little more than their calls.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        What is done, in order.
+    constants : list
+        The values at each place before anything is computed.
+    left_out : int
+        The place of an input that a node does not have.
+    memory : ndarray
+        Where values are computed, perhaps empty.
+    outs : sequence
+        For each step what it computes into.
+    """
+
+    __slots__ = ("_constants", "memory", "stages", "values")
+
+    def __init__(
+        self, steps: Sequence[Step], constants: list[Any], left_out: int, memory: Array, outs: Sequence[Out]
+    ) -> None:
+        self.memory = memory
+        self.values = constants.copy()
+        for step, out in zip(steps, outs, strict=True):
+            if out is not None:
+                self.values[step.outputs[0]] = out.whole if isinstance(out, Joined) else out
+        self._constants = self.values.copy()
+        known = {left_out, *(place for place, value in enumerate(self.values) if value is not None)}
+        self.stages = [
+            (step, out, step.bound(self.values, known, out)) for step, out in zip(steps, outs, strict=True)
+        ]
+
+    def clear(self) -> None:
+        """Let go of what the run was given and has computed elsewhere."""
+        self.values[:] = self._constants
 
 
 class Session:
@@ -126,6 +197,7 @@ class Session:
             if tensor.name not in places:
                 raise ModelError(f"output {tensor.name!r}: nothing computes it")
         self._memory = Memory(graph)
+        self._free: list[_Run] = []
         self._steps = [Step(node, graph, places) for node in graph.nodes]  # which lets go of constants
         self._places = places
         self._constants: list[Any] = [None] * len(places)
@@ -170,29 +242,56 @@ class Session:
         ModelError, TypeError
             An input that is missing, unknown, or of another type or shape; a node whose inputs do not fit.
         """
-        values = self._constants.copy()
-        known = [tensor.name for tensor in self.inputs]
-        for name in inputs:
-            if name not in known:
-                raise ModelError(f"input {name!r}: unknown, expected {', '.join(map(repr, known)) or 'none'}")
+        given = self._given(inputs)
+        run = self._take(given)
+        values = run.values
+        for tensor, value in zip(self.inputs, given, strict=True):
+            values[self._places[tensor.name]] = value
+        try:
+            with np.errstate(all="ignore"):
+                for step, out, call in run.stages:
+                    begin = time.perf_counter() if observe is not None else 0
+                    if call is None:
+                        step(values, out)
+                    else:
+                        try:
+                            call()
+                        except Exception:  # of which the step says where it was, or has the reference compute
+                            step(values, out)
+                    if observe is not None:
+                        observe(step, time.perf_counter() - begin)
+            found = {tensor.name: values[self._places[tensor.name]] for tensor in self.outputs}
+            return {name: _own(value, [*given, run.memory]) for name, value in found.items()}
+        finally:
+            run.clear()
+            if run.memory.size:
+                self._free.append(run)
+
+    def _given(self, inputs: Mapping[str, ArrayLike]) -> list[Any]:
+        """Return the inputs in the model's order."""
         given = []
         for tensor in self.inputs:
             if tensor.name not in inputs:
                 raise ModelError(f"input {tensor.name!r}: missing")
             given.append(_check(inputs[tensor.name], tensor))
-            values[self._places[tensor.name]] = given[-1]
-        memory = self._memory.take(given)
-        try:
-            with np.errstate(all="ignore"):
-                for step, out in zip(self._steps, memory[1], strict=True):
-                    begin = time.perf_counter() if observe is not None else 0
-                    step(values, out)
-                    if observe is not None:
-                        observe(step, time.perf_counter() - begin)
-            found = {tensor.name: values[self._places[tensor.name]] for tensor in self.outputs}
-            return {name: _own(value, [*given, memory[0]]) for name, value in found.items()}
-        finally:
-            self._memory.give_back(memory)
+        if len(given) < len(inputs):
+            known = [tensor.name for tensor in self.inputs]
+            name = next(name for name in inputs if name not in known)
+            raise ModelError(f"input {name!r}: unknown, expected {', '.join(map(repr, known)) or 'none'}")
+        return given
+
+    def _take(self, given: Sequence[Any]) -> _Run:
+        """Return what a run needs, with memory if that was planned for such inputs and can be had."""
+        memory: Array = np.empty(0, np.uint8)
+        outs: list[Out] = [None] * len(self._steps)
+        if self._memory.fits(given):
+            try:
+                return self._free.pop()
+            except IndexError:  # in the first run, and where several run at once
+                pass
+            with suppress(MemoryError):  # less may do where values come and go
+                memory, outs = self._memory.allocate()
+        return _Run(self._steps, self._constants, self._places[""], memory, outs)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -224,6 +323,8 @@ def _check(value: Any, tensor: Tensor) -> Any:
     if tensor.dtype is None:
         return value
     array = np.asarray(value)
+    if array.dtype == tensor.dtype and array.shape == tensor.shape:
+        return array
     if array.dtype != tensor.dtype and not (tensor.dtype.kind == "O" and array.dtype.kind in "OSTU"):
         raise TypeError(f"input {tensor.name!r}: dtype {array.dtype}, expected {tensor.dtype}")
     if tensor.shape is not None:
@@ -240,10 +341,13 @@ def _own(value: Any, given: list[Any]) -> Any:
     """Copy a result through which an input or a constant could be written."""
     if not isinstance(value, np.ndarray):
         return value
-    shared = not value.flags.writeable or any(
+    flags = value.flags  # nearly always those of a fresh array
+    if flags.owndata and flags.writeable and flags.c_contiguous and all(value is not o for o in given):
+        return value
+    shared = not flags.writeable or any(
         np.may_share_memory(value, other) for other in given if isinstance(other, np.ndarray)
     )
-    result: NDArray[Any] = value.copy() if shared else np.ascontiguousarray(value).reshape(value.shape)
+    result: Array = value.copy() if shared else np.ascontiguousarray(value).reshape(value.shape)
     return result
 
 
