@@ -6,7 +6,10 @@
 // Channels in lanes: y[pixel][oc] = sum_k panel(pixel, k) * w[k][oc].
 //     Packed weights: [group][panel][k][panel width], zeros behind the last channel.
 //
-// Where the reduction comes in several blocks, the sums wait in a buffer c; `finish` takes a tile whose sums are complete.
+// Lambdas are inlined, whatever GCC thinks of it: as calls they store what they capture behind the sums of the tile before,
+// whose stores are what a tile of few products waits for.
+//
+// Where the reduction comes in several blocks, the sums wait in a buffer c.
 #pragma once
 
 #include "direct.hpp"
@@ -14,29 +17,23 @@
 namespace fastconv {
 namespace {
 
-// One tile of output channels, `channels` of them whose biases begin at `bias`, and at most a vector tile of pixels: adds
-// products k of `reduction`. `weights` points at the tile's for all of the reduction, the panel at product k.begin.
+// One tile of output channels, `channels` of them, and at most a vector tile of pixels: what `begin` puts into its sums, and
+// products k. `weights` points at the tile's for all of the reduction; `panel`, some kind of columns, at product k.begin.
 // `whole` says that the panel may be read up to full vectors, whatever they hold.
-template <class T, class F>
-FASTCONV_INLINE void gemm_pixel_lanes(T* c, const T* weights, const T* bias, int64_t channels, Range k, int64_t reduction,
-                                      const T* panel, int64_t pitch, int64_t pixels, bool whole, const F& finish) {
-    with_constant<tile_vectors>(int(parts_of(pixels, lanes<T>)), [&](auto v) {
-        with_constant<tile_rows>(int(channels), [&](auto m) {
+template <class T, class Panel, class Begin, class Finish>
+FASTCONV_INLINE void gemm_pixel_lanes(const T* weights, int64_t channels, Range k, const Panel& panel, int64_t pixels,
+                                      bool whole, const Begin& begin, const Finish& finish) {
+    with_constant<tile_vectors>(int(parts_of(pixels, lanes<T>)), [&](auto v) FASTCONV_INLINED {
+        with_constant<tile_rows>(int(channels), [&](auto m) FASTCONV_INLINED {
             Tile<T, m.value, v.value> tile;
-            if (k.begin == 0)
-                tile.begin_rows(bias);
-            else
-                tile.load_from(c, tile_pitch<T>);
+            begin(tile);
             const InterleavedRows<T, m.value> rows{weights + k.begin * m.value};
             const int rest = int(pixels - (v.value - 1) * lanes<T>);
             if (whole || rest == lanes<T>)
-                tile.add(rows, Columns<T>{panel, pitch}, k.count());
+                tile.add(rows, panel, k.count());
             else
-                tile.add(rows, PartialColumns<T>{panel, pitch, v.value - 1, first_lanes<T>(rest)}, k.count());
-            if (k.end < reduction)
-                tile.store_to(c, tile_pitch<T>);
-            else
-                finish(tile);
+                tile.add(rows, PartialColumns<T>{panel.base, panel.stride, v.value - 1, first_lanes<T>(rest)}, k.count());
+            finish(tile);
         });
     });
 }

@@ -151,9 +151,11 @@ inline void im2col_pixel_lanes(const ConvArgs<T>& a, T* c, const T* panel, int64
                                Range k, int64_t first, int64_t count) {
     const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
     const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
-    gemm_pixel_lanes(c, a.weights + (channel - a.weights_first) * a.reduction, bias_of(a.epilogue, channel), channels, k,
-                     a.reduction, panel, im2col_pixels<T>, count, true,
-                     [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
+    const T* bias = bias_of(a.epilogue, channel);
+    gemm_pixel_lanes(
+        a.weights + (channel - a.weights_first) * a.reduction, channels, k, Columns<T>{panel, im2col_pixels<T>}, count, true,
+        [&](auto& sums) { k.begin == 0 ? sums.begin_rows(bias) : sums.load_from(c, tile_pitch<T>); },
+        [&](auto& sums) { sums.store_to(c, tile_pitch<T>); });
     if (k.end < a.reduction) return;
     for (int64_t i = 0; i < count;) {  // an image's pixels lie side by side
         const int64_t at = first + i, image = a.out.c_stride, in_image = at % image;

@@ -27,6 +27,9 @@ inline bool worth_copying(const ConvArgs<T>& a, int64_t channel_tiles) {
     return channel_tiles >= (a.reduction <= few_products_of_tile ? 8 : 3);
 }
 
+// As few read a tile of pixels that reading it takes the time: the next ones are asked for meanwhile.
+constexpr int64_t few_channel_tiles = 2;
+
 // Tiles of pixels that are copied together, and whose outputs each tile of channels writes one after the other: rows are
 // read and written in longer runs so. They stay in the second-level cache.
 template <class T>
@@ -63,7 +66,7 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
     const int64_t group_channel = at.group * a.group_out, tiles = parts_of(a.group_out, tile_rows);
     const int64_t first_tile = part_begin(tiles, a.channel_blocks, at.channel_block);
     const int64_t last_tile = part_begin(tiles, a.channel_blocks, at.channel_block + 1);
-    const bool copied = worth_copying(a, last_tile - first_tile);
+    const bool copied = worth_copying(a, last_tile - first_tile), few = last_tile - first_tile <= few_channel_tiles;
     const int64_t together = tiles_together(a) * wide;
     for (int64_t begin = pixels.begin; begin < pixels.end; begin += together) {
         const int64_t end = min_of(begin + together, pixels.end);
@@ -72,15 +75,22 @@ inline void pointwise_pixel_lanes(const ConvArgs<T>& a, const Cell& at, const T*
             const int64_t channel = group_channel + part_begin(a.group_out, tiles, t);
             const int64_t channels = group_channel + part_begin(a.group_out, tiles, t + 1) - channel;
             const T* weights = a.weights + (channel - a.weights_first) * a.reduction;
+            const T* bias = bias_of(a.epilogue, channel);
             for (int64_t p = begin; p < end; p += wide) {
                 const int64_t count = min_of(wide, end - p);
-                T* const none = nullptr;  // all products come at once
                 T* to = y + channel * a.out.c_stride + p;
                 if (a.reduction <= few_products_of_tile)
                     for (int64_t m = 0; m < channels; ++m) prefetch_run<1>(to + m * a.out.c_stride, count);
-                gemm_pixel_lanes(none, weights, bias_of(a.epilogue, channel), channels, Range{0, a.reduction}, a.reduction,
-                                 copied ? panel + (p - begin) * a.reduction : x + p, copied ? wide : a.in.c_stride, count,
-                                 copied, [&](auto& tile) { finish_tile(a.epilogue, tile, to, a.out.c_stride, count); });
+                const auto multiply = [&](const auto& columns) FASTCONV_INLINED {
+                    gemm_pixel_lanes(
+                        weights, channels, Range{0, a.reduction}, columns, count, copied,
+                        [&](auto& tile) FASTCONV_INLINED { tile.begin_rows(bias); },
+                        [&](auto& tile) FASTCONV_INLINED { finish_tile(a.epilogue, tile, to, a.out.c_stride, count); });
+                };
+                if (few && t == first_tile && end < pixels.end)
+                    multiply(ColumnsBeforeNext<T>{x + p, a.in.c_stride, together});
+                else
+                    multiply(Columns<T>{copied ? panel + (p - begin) * a.reduction : x + p, copied ? wide : a.in.c_stride});
             }
         }
     }

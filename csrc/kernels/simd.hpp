@@ -176,7 +176,11 @@ inline Mask<T> lanes_between(int begin, int end, int parity = -1) {
 // The first n lanes, 0 <= n <= lanes.
 template <class T>
 inline Mask<T> first_lanes(int n) {
+#if defined(__AVX512F__)
+    return {_bzhi_u32((1u << lanes<T>)-1, unsigned(n))};
+#else
     return lanes_between<T>(0, n);
+#endif
 }
 
 template <class T>
@@ -567,7 +571,7 @@ struct Constant {
     static constexpr int value = N;
 };
 template <int Max, class F>
-inline void with_constant(int m, const F& f) {
+__attribute__((always_inline)) inline void with_constant(int m, const F& f) {
     if constexpr (Max == 1)
         f(Constant<1>{});
     else if (m == Max)

@@ -96,6 +96,18 @@ struct Columns {
     Vec<T> at(int64_t k, int v) const { return load(base + k * stride + v * lanes<T>); }
 };
 
+// The same, while the columns `next` elements behind are asked for.
+template <class T>
+struct ColumnsBeforeNext {
+    const T* base;
+    int64_t stride, next;
+    Vec<T> at(int64_t k, int v) const {
+        const T* p = base + k * stride + v * lanes<T>;
+        __builtin_prefetch(p + next, 0, 2);
+        return load(p);
+    }
+};
+
 // The same, from beyond the second-level cache: lines are asked for some time before they are read.
 template <class T>
 struct StreamedColumns {
@@ -207,10 +219,10 @@ struct Tile {
     FASTCONV_INLINE void add_from(const T* c, int64_t pitch, int64_t count) {
         const Mask<T> exists = first_lanes<T>(int(count - (V - 1) * lanes<T>));
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) {
+        for (int m = 0; m < M; ++m, c = unknown(c + pitch)) {
 #pragma GCC unroll 8
-            for (int v = 0; v < V - 1; ++v) sum[m][v] += load(c + m * pitch + v * lanes<T>);
-            sum[m][V - 1] += load_masked(c + m * pitch + (V - 1) * lanes<T>, exists);
+            for (int v = 0; v < V - 1; ++v) sum[m][v] += load(c + v * lanes<T>);
+            sum[m][V - 1] += load_masked(c + (V - 1) * lanes<T>, exists);
         }
     }
     template <class Of = Product, class Rows, class Cols>
@@ -235,9 +247,9 @@ struct Tile {
     }
     FASTCONV_INLINE void store_to(T* c, int64_t pitch) const {
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m)
+        for (int m = 0; m < M; ++m, c = unknown(c + pitch))
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
+            for (int v = 0; v < V; ++v) store(c + v * lanes<T>, sum[m][v]);
     }
     // Only the first `count` columns, which end in the last vector.
     FASTCONV_INLINE void store_to(T* c, int64_t pitch, int64_t count) const {
@@ -245,10 +257,10 @@ struct Tile {
         if (rest == lanes<T>) return store_to(c, pitch);
         const Mask<T> exists = first_lanes<T>(rest);
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) {
+        for (int m = 0; m < M; ++m, c = unknown(c + pitch)) {
 #pragma GCC unroll 8
-            for (int v = 0; v < V - 1; ++v) store(c + m * pitch + v * lanes<T>, sum[m][v]);
-            store_masked(c + m * pitch + (V - 1) * lanes<T>, sum[m][V - 1], exists);
+            for (int v = 0; v < V - 1; ++v) store(c + v * lanes<T>, sum[m][v]);
+            store_masked(c + (V - 1) * lanes<T>, sum[m][V - 1], exists);
         }
     }
 };
