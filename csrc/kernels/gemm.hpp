@@ -46,8 +46,8 @@ FASTCONV_INLINE void gemm_channel_lanes(T* c, const T* weights, const T* bias, c
                                         const F& finish) {
     const NextPanel<T> next(panel.width, reduction, tile, tiles);
     const PanelColumns<T> columns = next.while_reading(weights, panel.width, k.begin);
-    with_vectors<T>(panel.width, [&](auto v) {
-        with_constant<rows_of(v.value)>(int(pixels), [&](auto m) {
+    with_vectors<T>(panel.width, [&](auto v) FASTCONV_INLINED {
+        with_constant<rows_of(v.value)>(int(pixels), [&](auto m) FASTCONV_INLINED {
             Tile<T, m.value, v.value> sums;
             if (k.begin == 0)
                 sums.begin_columns(bias, v.value - 1, first_lanes<T>(int(panel.channels - (v.value - 1) * lanes<T>)));

@@ -111,9 +111,9 @@ inline void pointwise_channel_lanes(const ConvArgs<T>& a, const Cell& at, const 
     for (int64_t t = 0; t < tiles; ++t) {
         const int64_t p = pixels.begin + part_begin(pixels.count(), tiles, t);
         const int64_t count = pixels.begin + part_begin(pixels.count(), tiles, t + 1) - p;
-        const auto multiply = [&](const auto& rows) {
+        const auto multiply = [&](const auto& rows) FASTCONV_INLINED {
             gemm_channel_lanes(c, weights, bias_of(a.epilogue, channel), panel, Range{0, a.reduction}, a.reduction, rows,
-                               count, t, tiles, [&](auto& tile) {
+                               count, t, tiles, [&](auto& tile) FASTCONV_INLINED {
                                    T* to = y + channel * a.out.c_stride + p * a.out.stride[2];
                                    if (!a.channels_first)
                                        return finish_tile(a.epilogue, tile, to, a.out.stride[2], panel.channels);
