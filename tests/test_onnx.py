@@ -378,6 +378,30 @@ def test_what_the_reference_computes_lies_where_it_was_planned() -> None:
         )
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3, 4])
+@pytest.mark.parametrize("pool", ["GlobalAveragePool", "GlobalMaxPool"])
+def test_global_pools_of_any_rank(pool: str, axes: int) -> None:
+    """They too compute where a Concat joins them; here the second one's extents are known only in a run."""
+    shape, ones = (4, 3, 5, 2)[:axes], ", ".join(["1"] * axes)
+    extents = ", ".join(map(str, shape))
+    model = text(
+        f"""n (float[1, 3, {extents}] x) => (float[1, 6, {ones}] y, float[k, 3, {ones}] z) {{
+            a = {pool} (x)
+            y = Concat <axis = 1> (a, a)
+            b = Reshape (x, extents)
+            z = {pool} (b)
+        }}""",
+        extents=np.array([1, 3, *shape]),
+    )
+    session, x = fastconv.onnx.load(model), normal(1, 3, *shape)
+    # By NumPy: the reference takes the maximum of images alone.
+    expected = (np.mean if "Average" in pool else np.max)(x, tuple(range(2, 2 + axes)), keepdims=True)
+    for _ in range(2):
+        found = session.run({"x": x})
+        np.testing.assert_allclose(found["y"], np.concatenate([expected] * 2, 1), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found["z"], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_session_holds_no_input() -> None:
     """Once a run ends, nothing of what it was given or has returned is kept."""
     model = text(

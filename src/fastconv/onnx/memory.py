@@ -29,8 +29,11 @@ _ALIGNMENT = 64  # bytes of a cache line
 # Whose results never are views of what they read; any other operator's might be.
 _FRESH = {
     *("Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
-    *("BatchNormalization", "Gemm", "GlobalAveragePool", "LRN", "MatMul", "Softmax"),
+    *("BatchNormalization", "Gemm", "LRN", "MatMul", "Softmax"),
 }
+
+# Whose functions compute into an array that they are given, as those of prepared convolutions do.
+_TAKING_OUT = {"AveragePool", "channel shuffle", "Concat", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
 
 
 class Part(NamedTuple):
@@ -196,7 +199,7 @@ def takes_out(node: Node) -> bool:
     """Say whether the function of a node computes into an array that it is given."""
     if node.domain or len(node.outputs) != 1:
         return False
-    return node.is_prepared_conv() or node.op in ("Concat", "MaxPool", "AveragePool", "channel shuffle")
+    return node.is_prepared_conv() or node.op in _TAKING_OUT
 
 
 def _array(memory: Array, block: _Block, part: Part | None) -> Array:

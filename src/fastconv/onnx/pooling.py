@@ -18,6 +18,16 @@ Array = NDArray[Any]
 _MAX: tuple[Any, ...] = (fastconv.max_pool1d, fastconv.max_pool2d, fastconv.max_pool3d)
 _AVERAGE: tuple[Any, ...] = (fastconv.avg_pool1d, fastconv.avg_pool2d, fastconv.avg_pool3d)
 _LP: tuple[Any, ...] = (fastconv.lp_pool1d, fastconv.lp_pool2d, fastconv.lp_pool3d)
+_GLOBAL_AVERAGE: tuple[Any, ...] = (
+    fastconv.adaptive_avg_pool1d,
+    fastconv.adaptive_avg_pool2d,
+    fastconv.adaptive_avg_pool3d,
+)
+_GLOBAL_MAX: tuple[Any, ...] = (
+    fastconv.adaptive_max_pool1d,
+    fastconv.adaptive_max_pool2d,
+    fastconv.adaptive_max_pool3d,
+)
 
 
 def _kernel(node: Node) -> tuple[int, ...]:
@@ -111,16 +121,28 @@ def _pixel(y: Array, x: Array) -> Array:
     return y.reshape(x.shape[:2] + (1,) * (x.ndim - 2))
 
 
+def _global(pools: tuple[Any, ...]) -> Function:
+    def run(x: Array, *, out: Array | None = None) -> Array:
+        if 3 <= x.ndim <= 5:
+            y: Array = pools[x.ndim - 3](x, 1, out=out)
+            return y
+        if out is not None:
+            out = out.reshape(*x.shape[:2], 1)
+        return _pixel(pools[0](_planes(x), 1, out=out), x)
+
+    return run
+
+
 @operator("GlobalAveragePool")
 def global_average_pool(node: Node) -> Function:
     """Means of planes."""
-    return lambda x: _pixel(fastconv.adaptive_avg_pool1d(_planes(x), 1), x)
+    return _global(_GLOBAL_AVERAGE)
 
 
 @operator("GlobalMaxPool")
 def global_max_pool(node: Node) -> Function:
     """Maxima of planes."""
-    return lambda x: _pixel(fastconv.adaptive_max_pool1d(_planes(x), 1), x)
+    return _global(_GLOBAL_MAX)
 
 
 @operator("GlobalLpPool")
