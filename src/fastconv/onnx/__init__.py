@@ -12,7 +12,8 @@ from fastconv.onnx import convolution, elementwise, linear, normalization, pooli
 from fastconv.onnx.backend import Backend, BackendRep
 from fastconv.onnx.errors import ModelError
 from fastconv.onnx.graph import Tensor
-from fastconv.onnx.session import Session, Step, load
+from fastconv.onnx.session import Session, load
+from fastconv.onnx.step import Step
 
 __all__ = ["Backend", "BackendRep", "ModelError", "Session", "Step", "Tensor", "load"]
 
