@@ -20,8 +20,8 @@ namespace {
 // One tile of output channels, `channels` of them, and at most a vector tile of pixels: what `begin` puts into its sums, and
 // products k. `weights` points at the tile's for all of the reduction; `panel`, some kind of columns, at product k.begin.
 // `whole` says that the panel may be read up to full vectors, whatever they hold.
-template <class T, class Panel, class Begin, class Finish>
-FASTCONV_INLINE void gemm_pixel_lanes(const T* weights, int64_t channels, Range k, const Panel& panel, int64_t pixels,
+template <class T, class Cols, class Begin, class Finish>
+FASTCONV_INLINE void gemm_pixel_lanes(const T* weights, int64_t channels, Range k, const Cols& panel, int64_t pixels,
                                       bool whole, const Begin& begin, const Finish& finish) {
     with_constant<tile_vectors>(int(parts_of(pixels, lanes<T>)), [&](auto v) FASTCONV_INLINED {
         with_constant<tile_rows>(int(channels), [&](auto m) FASTCONV_INLINED {
