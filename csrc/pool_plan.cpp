@@ -11,7 +11,7 @@ constexpr int64_t few_rows = 4, few_overlaps = 5;
 constexpr int64_t few_taps = 4;               // of a line, times the stride, likewise
 constexpr int64_t line_bytes = 16 << 10;      // a strip's line, and what is beside it, in the first-level cache
 constexpr int64_t least_channels = 64;        // of a task, where windows are whole rows
-constexpr double operations_per_byte = 3;     // what a byte costs, where threads are concerned
+constexpr double operations_per_byte = 6;     // what a byte costs, where threads are concerned
 constexpr int64_t task_bytes = 64 << 10;      // of small planes, input and output
 constexpr int64_t sliding_bytes = 224 << 10;  // a strip's rows, where they slide, in the second
 

@@ -402,6 +402,17 @@ def test_global_pools_of_any_rank(pool: str, axes: int) -> None:
         np.testing.assert_allclose(found["z"], expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_shape_that_does_not_fit_names_its_node() -> None:
+    """However early it is found: views of planned memory are made before the first step runs."""
+    model = text(
+        "n (float[1, 4, 8, 8] x) => (float[k, 7] y) { a = Conv (x, w) y = Reshape (a, sevens) }",
+        w=normal(4, 4, 1, 1),
+        sevens=np.array([-1, 7]),
+    )
+    with pytest.raises(ModelError, match="Reshape"):
+        fastconv.onnx.load(model).run({"x": normal(1, 4, 8, 8)})
+
+
 def test_a_session_holds_no_input() -> None:
     """Once a run ends, nothing of what it was given or has returned is kept."""
     model = text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import fastconv
 from fastconv import quantized
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Node
-from fastconv.onnx.table import Function, operator
+from fastconv.onnx.table import Bindable, Function, operator
 from fastconv.onnx.weights import Constant, value_of
 from fastconv.onnx.windows import Windows, windows
 
@@ -83,7 +85,13 @@ def conv(node: Node) -> Function:
             y: Array = prepared(x, out, residual)
             return y
 
-        return call
+        def bind(
+            x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array
+        ) -> Callable[[], Any]:
+            _check_input(x, shape)
+            return partial(prepared, x, out, residual)
+
+        return Bindable(call, bind)
 
     by_pads: dict[Any, Any] = {}
 

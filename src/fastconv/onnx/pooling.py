@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 import fastconv
 from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Node
-from fastconv.onnx.table import Function, operator
+from fastconv.onnx.table import Bindable, Function, operator
 from fastconv.onnx.windows import Pads, Windows, windows
 
 Array = NDArray[Any]
@@ -71,7 +73,12 @@ def max_pool(node: Node) -> Function:
         size = int(np.prod(x.shape[2:]))
         return values, np.where(places < 0, -1, places + planes * size)
 
-    return run
+    def bind(x: Array, *, out: Array) -> Callable[[], Any]:
+        return partial(
+            pool, x, kernel, how.strides, _padding(x, kernel, how), how.dilations, ceil, False, out=out
+        )
+
+    return Bindable(run, bind)
 
 
 @operator("AveragePool")
@@ -89,7 +96,10 @@ def average_pool(node: Node) -> Function:
         y: Array = pool(x, kernel, how.strides, pads, ceil, counted, out=out)
         return y
 
-    return run
+    def bind(x: Array, *, out: Array) -> Callable[[], Any]:
+        return partial(pool, x, kernel, how.strides, _padding(x, kernel, how), ceil, counted, out=out)
+
+    return Bindable(run, bind)
 
 
 @operator("LpPool")

@@ -15,7 +15,7 @@ from fastconv.onnx import rewrite
 from fastconv.onnx.errors import ModelError
 from fastconv.onnx.graph import Graph, Source, Tensor, read
 from fastconv.onnx.memory import Joined, Memory, Out
-from fastconv.onnx.step import Step
+from fastconv.onnx.step import Step, nothing
 from fastconv.onnx.weights import value_of
 
 __all__ = ["Session", "load"]
@@ -53,11 +53,15 @@ class _Run:
         for step, out in zip(steps, outs, strict=True):
             if out is not None:
                 self.values[step.outputs[0]] = out.whole if isinstance(out, Joined) else out
-        self._constants = self.values.copy()
         known = {left_out, *(place for place, value in enumerate(self.values) if value is not None)}
-        self.stages = [
-            (step, out, step.bound(self.values, known, out)) for step, out in zip(steps, outs, strict=True)
-        ]
+        self.stages: list[tuple[Step, Out, Callable[[], Any] | None]] = []
+        for step, out in zip(steps, outs, strict=True):
+            call = step.bound(self.values, known, out)
+            if memory.size and (view := step.view(self.values, known, memory)) is not None:
+                self.values[step.outputs[0]], call = view, nothing
+                known.add(step.outputs[0])
+            self.stages.append((step, out, call))
+        self._constants = self.values.copy()
 
     def clear(self) -> None:
         """Let go of what the run was given and has computed elsewhere."""

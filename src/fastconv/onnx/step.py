@@ -15,11 +15,13 @@ from fastconv.onnx.errors import ModelError, UnsupportedError
 from fastconv.onnx.graph import Graph, Node
 from fastconv.onnx.memory import Joined, Out
 from fastconv.onnx.reference import by_reference
-from fastconv.onnx.table import TABLE, Function
+from fastconv.onnx.table import TABLE, Bindable, Function
 
-__all__ = ["Step"]
+__all__ = ["Step", "nothing"]
 
 Array: TypeAlias = NDArray[Any]
+
+_VIEWS = {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}  # of arrays without gaps, as results are
 
 
 class Step:
@@ -84,12 +86,27 @@ class Step:
             return None
         inputs = [values[place] for place in self.inputs]
         if isinstance(out, Joined) and all(map(operator.is_, inputs, out.parts)):
-            return _nothing
-        return partial(self._function, *inputs, out=out)
+            return nothing
+        if not isinstance(self._function, Bindable):
+            return partial(self._function, *inputs, out=out)
+        try:
+            return self._function.bind(*inputs, out=out)
+        except (ModelError, UnsupportedError):  # what that means is for the call to say
+            return None
+
+    def view(self, values: Sequence[Any], known: set[int], memory: Array) -> Array | None:
+        """Return a result that only shows what lies in memory, in another shape, whatever will be there."""
+        if self.node.domain or self.node.op not in _VIEWS or not known.issuperset(self.inputs):
+            return None
+        try:
+            found = self._function(*[values[place] for place in self.inputs])
+        except Exception:  # a shape that does not fit: for the call to say
+            return None
+        return found if isinstance(found, np.ndarray) and np.may_share_memory(found, memory) else None
 
 
-def _nothing() -> None:
-    """Do nothing: all that a Concat joins was computed where it belongs."""
+def nothing() -> None:
+    """Do nothing: what is wanted was computed where it belongs."""
 
 
 def _put(found: Any, out: Array | Joined) -> Array:

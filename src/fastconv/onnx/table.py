@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastconv.onnx.graph import Node
 
-__all__ = ["TABLE", "Builder", "Function", "operator"]
+__all__ = ["TABLE", "Bindable", "Builder", "Function", "operator"]
 
 Function: TypeAlias = Callable[..., Any]
 """From the values of a node's inputs, None for one left out, to its output, or to a tuple of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bindable:
+    """A function that need not look anything up once it is known which arrays it is called with.
+
+    Parameters
+    ----------
+    call : Function
+        From any values.
+    bind : callable
+        With the arguments of `call` and `out`: what computes from these arrays, as they are then, into that.
+    """
+
+    call: Function
+    bind: Callable[..., Callable[[], Any]]
+
+    def __call__(self, *values: Any, **out: Any) -> Any:
+        """Compute once."""
+        return self.call(*values, **out)
+
 
 Builder: TypeAlias = Callable[[Node], Function]
 """Binds the attributes of a node, once, or raises `UnsupportedError`."""
