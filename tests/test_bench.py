@@ -227,7 +227,9 @@ def test_figures_are_medians_of_the_rounds(monkeypatch: pytest.MonkeyPatch) -> N
     (row,) = run({"b.pool": SMALL["b.pool"]}, QUICK).rows
     assert (row.seconds, row.baseline, row.baseline_seconds) == (2.0, "slices", 6.0)
     assert row.speedup == 2.0  # the median of 2/1, 6/2 and 7/4
-    assert (row.speedup_low, row.speedup_high) == (1.875, 2.5)
+    assert (row.speedup_low, row.speedup_high) == (1.75, 3.0)  # of three rounds nothing can be left out
+    assert row.samples == [1.0, 2.0, 4.0]
+    assert row.baseline_samples == [2.0, 6.0, 7.0]
 
 
 def test_ctrl_c_keeps_what_was_measured() -> None:

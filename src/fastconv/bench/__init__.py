@@ -4,6 +4,7 @@ Needs NumPy alone, but for the photograph (Matplotlib, Pillow) and the picture o
 """
 
 from fastconv.bench.baselines import baselines
+from fastconv.bench.comparison import Change, Comparison, compare
 from fastconv.bench.data import Arrays, make_arrays
 from fastconv.bench.kernels import kernel_call, kernel_names
 from fastconv.bench.machine import Machine, describe_machine
@@ -16,6 +17,8 @@ from fastconv.bench.selection import Selected, Selection, estimates, run_selecti
 __all__ = [
     "LAYERS",
     "Arrays",
+    "Change",
+    "Comparison",
     "Machine",
     "PhotoMissingError",
     "Progress",
@@ -25,6 +28,7 @@ __all__ = [
     "Selection",
     "Settings",
     "baselines",
+    "compare",
     "describe_machine",
     "estimates",
     "in_turn",

@@ -30,7 +30,7 @@ def plot(report: Report, path: str | Path) -> None:
     """Draw the speed-up over the fastest NumPy baseline as bars, on a logarithmic axis.
 
     A bar begins at 1, as fast as NumPy: to the right is faster, to the left slower. The thin line across
-    its end goes from quartile to quartile.
+    its end spans what the median may be, at 95 % confidence.
 
     Parameters
     ----------

@@ -38,9 +38,12 @@ class Row:
     baselines : dict
         Median time of each baseline.
     speedup, speedup_low, speedup_high : float
-        Median and quartiles of the ratios, baseline over kernel, taken within each round.
+        Median of the ratios, baseline over kernel, taken within each round, and the bounds within which it
+        lies at 95 % confidence, see `median_interval`.
     rounds : int
         How many rounds were measured.
+    samples, baseline_samples : list of float
+        Seconds of a call of the kernel, and of that baseline, in each round.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Row:
     speedup_low: float = math.nan
     speedup_high: float = math.nan
     rounds: int = 0
+    samples: list[float] = field(default_factory=list)
+    baseline_samples: list[float] = field(default_factory=list)
 
     @property
     def is_default(self) -> bool:
@@ -95,11 +100,12 @@ class Report:
     @classmethod
     def read(cls, path: str | Path) -> "Report":
         """Read what `write` wrote."""
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
         try:
+            data = json.loads(text)
             rows = [Row(**_measured(row)) for row in data.pop("rows")]
             return cls(machine=Machine(**data.pop("machine")), rows=rows, **data)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a result of `fastconv bench --json`: {error}") from error
 
 

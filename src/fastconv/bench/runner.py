@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import fastconv
 from fastconv.bench.baselines import baselines
 from fastconv.bench.data import Arrays, computed_in, make_arrays
+from fastconv.bench.intervals import median_interval
 from fastconv.bench.kernels import kernel_call, kernel_names
 from fastconv.bench.machine import as_asked, describe_machine, measure_peak, settling_seconds
 from fastconv.bench.report import Report, Row
@@ -230,6 +231,7 @@ def _figures(problem: fastconv.Problem, samples: list[float], numpy_samples: Sam
     seconds = statistics.median(samples)
     figures: dict[str, Any] = {
         "rounds": len(samples),
+        "samples": samples,
         "seconds": seconds,
         "gflops": problem.flops / seconds / 1e9,
         "gbytes": problem.bytes / seconds / 1e9,
@@ -238,9 +240,10 @@ def _figures(problem: fastconv.Problem, samples: list[float], numpy_samples: Sam
     if medians:
         best = min(medians, key=medians.__getitem__)
         ratios = [theirs / ours for theirs, ours in zip(numpy_samples[best], samples, strict=True)]
-        low, middle, high = np.percentile(ratios, [25, 50, 75]).tolist()
+        low, high = median_interval(ratios)
         figures |= {"baselines": medians, "baseline": best, "baseline_seconds": medians[best]}
-        figures |= {"speedup": middle, "speedup_low": low, "speedup_high": high}
+        figures |= {"baseline_samples": numpy_samples[best], "speedup": statistics.median(ratios)}
+        figures |= {"speedup_low": low, "speedup_high": high}
     return figures
 
 

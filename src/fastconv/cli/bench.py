@@ -1,4 +1,4 @@
-"""``fastconv bench``: every kernel beside its NumPy baseline."""
+"""``fastconv bench``: every kernel beside its NumPy baseline, and two such runs beside each other."""
 
 import math
 import os
@@ -23,6 +23,7 @@ import fastconv
 from fastconv import bench as suite
 from fastconv._explanation import duration
 from fastconv.bench.machine import fair_environment
+from fastconv.cli.compare import compare
 from fastconv.cli.display import make_console, make_table, print_doubts, print_machine
 from fastconv.cli.selection import show_selection
 
@@ -30,7 +31,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _PICTURES = (".png", ".svg", ".pdf")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--only", default="", metavar="TEXT,...", help="Only problems with this in name or string.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Only this type.")
 @click.option("--threads", type=click.IntRange(1), help="For fastconv and for NumPy's matrix product.")
@@ -67,6 +68,8 @@ def bench(
 
     Ctrl-C keeps what was measured. Exits with 1 if a result was refused, with 130 after Ctrl-C.
     """
+    if ctx.invoked_subcommand:
+        return
     problems = suite.select(only, dtype or "")
     if selection:
         problems = {name: problem for name, problem in problems.items() if "pool" not in problem.op}
@@ -111,6 +114,9 @@ def bench(
     if not report.complete:
         ctx.exit(130)
     ctx.exit(1 if report.failures else 0)
+
+
+bench.add_command(compare)
 
 
 def _restart_fair(threads: int) -> None:
