@@ -65,8 +65,8 @@ def test_an_interval_has_the_median_as_often_as_it_says() -> None:
 @pytest.mark.parametrize("drift", [1.0, 2.0])
 def test_equal_runs_do_not_differ(machine: Any, drift: float) -> None:
     """Not even where the machine was half as fast in one of them, for then its NumPy was too."""
-    wrong = [compare(made_up(machine, 2 * i), made_up(machine, 2 * i + 1, drift=drift)) for i in range(20)]
-    assert sum(bool(run.of("slower") or run.of("faster")) for run in wrong) <= 2  # 1 expected
+    wrong = [compare(made_up(machine, 2 * i), made_up(machine, 2 * i + 1, drift=drift)) for i in range(10)]
+    assert sum(bool(run.of("slower") or run.of("faster")) for run in wrong) <= 2  # half a one expected
 
 
 @pytest.mark.parametrize("factor", [1.1, 0.9])

@@ -8,14 +8,16 @@ from fastconv.bench.comparison import Change, Comparison, compare
 from fastconv.bench.data import Arrays, make_arrays
 from fastconv.bench.kernels import kernel_call, kernel_names
 from fastconv.bench.machine import Machine, describe_machine
+from fastconv.bench.networks import NETWORKS, network
 from fastconv.bench.photo import PhotoMissingError, photograph
-from fastconv.bench.problems import LAYERS, select
+from fastconv.bench.problems import LAYERS, of_file, of_network, select
 from fastconv.bench.report import Report, Row
 from fastconv.bench.runner import Progress, Settings, in_turn, run
 from fastconv.bench.selection import Selected, Selection, estimates, run_selection, time_algorithms
 
 __all__ = [
     "LAYERS",
+    "NETWORKS",
     "Arrays",
     "Change",
     "Comparison",
@@ -35,6 +37,9 @@ __all__ = [
     "kernel_call",
     "kernel_names",
     "make_arrays",
+    "network",
+    "of_file",
+    "of_network",
     "photograph",
     "run",
     "run_selection",

@@ -5,7 +5,11 @@ Names say where a problem comes from: ``photo`` (a filter over a real photograph
 ``nhwc`` or ``f64`` marks the same layer with channels last or in float64.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import fastconv
+from fastconv.bench.networks import network
 
 LAYERS: dict[str, str] = {
     # A photograph of 512 x 600 pixels, three colours, each filtered by itself.
@@ -64,7 +68,7 @@ LAYERS: dict[str, str] = {
 }
 
 
-def select(only: str = "", dtype: str = "") -> dict[str, fastconv.Problem]:
+def select(only: str = "", dtype: str = "", among: Mapping[str, str] = LAYERS) -> dict[str, fastconv.Problem]:
     """Return the problems whose name or problem string contains `only`, and whose type is `dtype`.
 
     Parameters
@@ -73,6 +77,13 @@ def select(only: str = "", dtype: str = "") -> dict[str, fastconv.Problem]:
         Part of a name or of a problem string; several separated by commas; empty for all.
     dtype : str
         ``"float32"`` or ``"float64"``; empty for both.
+    among : mapping of str to str
+        Problem strings by name: the benchmark's own, or see `of_network` and `of_file`.
+
+    Raises
+    ------
+    ValueError
+        A problem string that is none.
 
     Examples
     --------
@@ -82,9 +93,54 @@ def select(only: str = "", dtype: str = "") -> dict[str, fastconv.Problem]:
     """
     parts = [part.strip() for part in only.split(",") if part.strip()] or [""]
     chosen = {}
-    for name, text in LAYERS.items():
+    for name, text in among.items():
         if any(part in name or part in text for part in parts):
             problem = fastconv.Problem(text)
             if dtype in ("", problem.dtype):
                 chosen[name] = problem
     return chosen
+
+
+def of_network(name: str) -> dict[str, str]:
+    """Return the layers of a network that differ, numbered in its order, see `network`.
+
+    Examples
+    --------
+    >>> from fastconv.bench import of_network
+    >>> list(of_network("lenet5"))
+    ['lenet5.1', 'lenet5.2', 'lenet5.3', 'lenet5.4', 'lenet5.5']
+    """
+    layers = network(name)
+    digits = len(str(len(layers)))
+    return {f"{name}.{number:0{digits}}": text for number, text in enumerate(layers, 1)}
+
+
+def of_file(path: str | Path) -> dict[str, str]:
+    """Read problem strings, one on a line, after a name and a blank or by themselves; ``#`` begins a remark.
+
+    Raises
+    ------
+    ValueError
+        A line with another content, or a name that was there before; the message has its number.
+    OSError
+        The file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        first, _, rest = text.partition(" ")
+        name, problem = (f"line {number}", text) if first in _OPERATORS else (first, rest.strip())
+        try:
+            found[name], before = str(fastconv.Problem(problem)), found.get(name)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+        if before is not None:
+            raise ValueError(f"{path}, line {number}: {name!r} was there before")
+    return found
+
+
+_OPERATORS = {
+    f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool", "conv_transpose") for rank in (1, 2, 3)
+}

@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,16 @@ from fastconv.cli.display import make_console, make_table, print_doubts, print_m
 from fastconv.cli.selection import show_selection
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PICTURES = (".png", ".svg", ".pdf")
 
 
 @click.group(invoke_without_command=True)
+@click.option("--network", type=click.Choice(list(suite.NETWORKS)), help="The layers of a whole network.")
+@click.option(
+    "--file", "problem_file", type=_GIVEN, help="Problem strings, a line each, perhaps with a name."
+)
+@click.option("--problem", "texts", multiple=True, metavar="STRING", help="This one; as often as wanted.")
 @click.option("--only", default="", metavar="TEXT,...", help="Only problems with this in name or string.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Only this type.")
 @click.option("--threads", type=click.IntRange(1), help="For fastconv and for NumPy's matrix product.")
@@ -45,6 +51,9 @@ _PICTURES = (".png", ".svg", ".pdf")
 @click.pass_context
 def bench(
     ctx: click.Context,
+    network: str | None,
+    problem_file: Path | None,
+    texts: tuple[str, ...],
     only: str,
     dtype: str | None,
     threads: int | None,
@@ -58,7 +67,8 @@ def bench(
 ) -> None:
     """Time every kernel beside its NumPy baseline.
 
-    On a photograph, on layers of networks, on signals and volumes. Each result is verified against float64
+    On a photograph, on layers of networks, on signals and volumes; or on the layers of one network, or on
+    problems of your own. Each result is verified against float64
     first; one that differs is reported and not timed. fastconv and NumPy take turns, and the speed-up is the
     median of the ratios within the turns, over the fastest NumPy baseline. GFLOP/s count the operations of
     the definition: Winograd's algorithm needs fewer and can pass 100 % of peak.
@@ -70,7 +80,7 @@ def bench(
     """
     if ctx.invoked_subcommand:
         return
-    problems = suite.select(only, dtype or "")
+    problems = suite.select(only, dtype or "", _problems(network, problem_file, texts))
     if selection:
         problems = {name: problem for name, problem in problems.items() if "pool" not in problem.op}
     if not problems:
@@ -117,6 +127,17 @@ def bench(
 
 
 bench.add_command(compare)
+
+
+def _problems(network: str | None, file: Path | None, texts: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the problem strings that are asked for, by name."""
+    if sum(map(bool, (network, file, texts))) > 1:
+        raise click.UsageError("--network, --file and --problem exclude each other")
+    if network:
+        return suite.of_network(network)
+    if file:
+        return suite.of_file(file)
+    return {f"problem {number}": text for number, text in enumerate(texts, 1)} or suite.LAYERS
 
 
 def _restart_fair(threads: int) -> None:
