@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import json
 import math
@@ -230,6 +231,41 @@ def test_figures_are_medians_of_the_rounds(monkeypatch: pytest.MonkeyPatch) -> N
     assert (row.speedup_low, row.speedup_high) == (1.75, 3.0)  # of three rounds nothing can be left out
     assert row.samples == [1.0, 2.0, 4.0]
     assert row.baseline_samples == [2.0, 6.0, 7.0]
+
+
+def test_a_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run({"b.pool": SMALL["b.pool"]}, QUICK).write(tmp_path / "begun.json")
+    begun = Report.read(tmp_path / "begun.json")
+    measured: list[str] = []
+    measure = runner.measure
+    monkeypatch.setattr(runner, "measure", lambda name, *rest: measured.append(name) or measure(name, *rest))
+    report = run(SMALL, QUICK, begun=begun)
+    assert measured == ["a.conv"]
+    assert report.rows[-1] == begun.rows[0]
+    assert list(dict.fromkeys(row.name for row in report.rows)) == list(SMALL)
+    assert report.seconds > begun.seconds
+    with pytest.raises(ValueError, match="made otherwise: prepared: True, then False"):
+        run(SMALL, dataclasses.replace(QUICK, prepared=False), begun=begun)
+    for field, value in {"processor": "abacus", "threads": 99, "fastconv": "0.0.1"}.items():
+        other = dataclasses.replace(begun, machine=dataclasses.replace(begun.machine, **{field: value}))
+        with pytest.raises(
+            ValueError, match=f"made otherwise: {'another build' if field == 'fastconv' else field}"
+        ):
+            run(SMALL, QUICK, begun=other)
+
+
+def test_csv(tmp_path: Path) -> None:
+    """A line for each row; what was not measured is empty."""
+    report = run({"b.pool": SMALL["b.pool"]}, QUICK)
+    report = dataclasses.replace(
+        report, rows=[*report.rows, Row("c", "problem, with comma", "auto", "direct", "error")]
+    )
+    report.write_csv(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert float(first["seconds"]) == report.rows[0].seconds
+    assert (second["problem"], second["seconds"], second["peak_share"]) == ("problem, with comma", "", "")
+    assert "samples" not in first
 
 
 def test_ctrl_c_keeps_what_was_measured() -> None:

@@ -161,6 +161,15 @@ def test_bench_interrupted_keeps_what_was_measured(monkeypatch: pytest.MonkeyPat
     data = json.loads(file.read_text())
     assert not data["complete"]
     assert {row["name"] for row in data["rows"]} == {"lenet.s2"}
+    monkeypatch.setattr(runner, "measure", measure)
+    arguments = ("bench", "--only", "lenet.s2,pool.global", "--rounds", 1, "--resume", file)
+    assert invoke(*arguments, "--csv", tmp_path / "bench.csv").exit_code == 0
+    data = json.loads(file.read_text())
+    assert data["complete"]
+    assert [row["name"] for row in data["rows"]] == ["lenet.s2", "pool.global"]
+    assert len((tmp_path / "bench.csv").read_text().splitlines()) == 3
+    assert "made otherwise" in refused(*arguments, "--unprepared")
+    assert "begins anew" in refused("bench", "--selection", "--resume", file)
 
 
 def test_bench_selection(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from fastconv.bench.intervals import quantiles, resampled_medians
-from fastconv.bench.machine import Machine
+from fastconv.bench.machine import differences
 from fastconv.bench.report import Report, Row, write_json
 
 LEVEL = 0.95
@@ -117,11 +117,13 @@ def compare(before: Report, after: Report, level: float = LEVEL) -> Comparison:
     if not shared:
         raise ValueError("the two runs have no measured row in common: the same problems and algorithms")
     each = 1 - (1 - level) / len(shared)
+    how = ["packed once" if report.prepared else "packed at every call" for report in (before, after)]
+    prepared = [f"weights: {how[0]}, then {how[1]}"] if how[0] != how[1] else []
     return Comparison(
         [_change(first[key], second[key], each) for key in shared],
         [" ".join(key[::2]) for key in first if key not in second],
         [" ".join(key[::2]) for key in second if key not in first],
-        _differences(before, after),
+        [*differences(before.machine, after.machine), *prepared],
     )
 
 
@@ -152,17 +154,3 @@ def _change(before: Row, after: Row, level: float) -> Change:
         min(low, ratio),
         max(high, ratio),
     )
-
-
-_MATTERS = ("processor", "cores", "instruction_set", "threads", "numpy")
-
-
-def _differences(before: Report, after: Report) -> list[str]:
-    """Say what else may have changed the times; the library itself is what is compared."""
-
-    def facts(machine: Machine, prepared: bool) -> dict[str, object]:
-        named = {name: getattr(machine, name) for name in _MATTERS}
-        return named | {"weights packed once": prepared}
-
-    first, second = facts(before.machine, before.prepared), facts(after.machine, after.prepared)
-    return [f"{name}: {first[name]}, then {second[name]}" for name in first if first[name] != second[name]]

@@ -36,6 +36,18 @@ class Machine:
     build: dict[str, Any]
 
 
+_TIMES_DEPEND_ON = ("processor", "cores", "instruction_set", "threads", "numpy")
+
+
+def differences(first: Machine, second: Machine) -> list[str]:
+    """Say in what two machines differ that times depend on, but for fastconv itself."""
+    return [
+        f"{name}: {getattr(first, name)}, then {getattr(second, name)}"
+        for name in _TIMES_DEPEND_ON
+        if getattr(first, name) != getattr(second, name)
+    ]
+
+
 def measure_peak(threads: int, bursts: int = 4, seconds: float = 0.05) -> dict[str, float]:
     """Measure the GFLOP/s of bare multiply-adds: the best of several bursts, as a disturbed one is no peak.
 

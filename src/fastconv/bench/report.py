@@ -1,5 +1,6 @@
 """What a run found, as data: rows, the machine, and both as JSON."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -73,6 +74,9 @@ class Row:
         return self.algorithm in ("auto", "pool")
 
 
+_LISTS = ("baselines", "samples", "baseline_samples")
+
+
 @dataclass(frozen=True)
 class Report:
     """The rows of a run, in the order of the problems; `complete` is False after Ctrl-C."""
@@ -96,6 +100,16 @@ class Report:
     def write(self, path: str | Path) -> None:
         """Write everything as JSON; a number that was not measured becomes null."""
         write_json(self, path)
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write a line for each row, without the times of rounds; a number that was not measured is empty."""
+        names = [field.name for field in dataclasses.fields(Row) if field.name not in _LISTS]
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file)
+            lines.writerow(names)
+            for row in self.rows:
+                values = [_finite(getattr(row, name)) for name in names]
+                lines.writerow(["" if value is None else value for value in values])
 
     @classmethod
     def read(cls, path: str | Path) -> "Report":

@@ -6,6 +6,7 @@ after the other, so that a drift of the machine meets all alike; times are media
 a speed-up is the median of the ratios within the rounds.
 """
 
+import json
 import math
 import statistics
 import time
@@ -22,7 +23,14 @@ from fastconv.bench.baselines import baselines
 from fastconv.bench.data import Arrays, computed_in, make_arrays
 from fastconv.bench.intervals import median_interval
 from fastconv.bench.kernels import kernel_call, kernel_names
-from fastconv.bench.machine import as_asked, describe_machine, measure_peak, settling_seconds
+from fastconv.bench.machine import (
+    Machine,
+    as_asked,
+    describe_machine,
+    differences,
+    measure_peak,
+    settling_seconds,
+)
 from fastconv.bench.report import Report, Row
 
 Call: TypeAlias = Callable[[], NDArray[Any]]
@@ -74,6 +82,7 @@ def run(
     problems: Mapping[str, fastconv.Problem],
     settings: Settings | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    begun: Report | None = None,
 ) -> Report:
     """Verify and time every kernel and every baseline on each problem.
 
@@ -85,25 +94,55 @@ def run(
         Rounds, threads and so on.
     progress : callable
         Called before each problem and at the end.
+    begun : Report, optional
+        A run that stopped early: its rows are kept, and its problems not measured again.
 
     Returns
     -------
     Report
         KeyboardInterrupt ends the run early, with the rows measured so far.
+
+    Raises
+    ------
+    ValueError
+        `begun` is of another machine, or was not run as this would be.
     """
     settings = settings or Settings()
     started = time.perf_counter()
     with as_asked(settings.threads, settings.instruction_set):
         machine = describe_machine()
-        found, complete = one_by_one(
-            problems, lambda name, problem: measure(name, problem, settings), progress
-        )
+        _check_begun(begun, machine, settings)
+        kept = {name: [row for row in begun.rows if row.name == name] for name in problems} if begun else {}
+        left = {name: problem for name, problem in problems.items() if not kept.get(name)}
+        found, complete = one_by_one(left, lambda name, problem: measure(name, problem, settings), progress)
         # Before and after, the larger counts: a peak that another process cut short flatters every row.
         after = measure_peak(machine.threads)
     peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
-    rows = [_with_share(row, peak[computed_in(problems[row.name])]) for part in found for row in part]
+    measured = {part[0].name: part for part in found}
+    rows = [
+        row if kept.get(name) else _with_share(row, peak[computed_in(problems[name])])
+        for name in problems
+        for row in kept.get(name) or measured.get(name, [])
+    ]
     machine = replace(machine, peak_gflops=peak)
-    return Report(machine, rows, complete, settings.prepared, time.perf_counter() - started)
+    seconds = time.perf_counter() - started + (begun.seconds if begun else 0)
+    return Report(machine, rows, complete, settings.prepared, seconds)
+
+
+def _check_begun(begun: Report | None, machine: Machine, settings: Settings) -> None:
+    """Rows of two runs stand in one table only if both were run alike."""
+    if begun is None:
+        return
+    unlike = differences(begun.machine, machine)
+    first, second = (json.dumps([it.fastconv, it.build], sort_keys=True) for it in (begun.machine, machine))
+    if first != second:
+        unlike.append("another build of fastconv")
+    if begun.prepared != settings.prepared:
+        unlike.append(f"prepared: {begun.prepared}, then {settings.prepared}")
+    if unlike:
+        raise ValueError(
+            f"the run that was begun cannot go on, since it was made otherwise: {'; '.join(unlike)}"
+        )
 
 
 def one_by_one(

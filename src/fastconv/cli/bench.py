@@ -45,6 +45,8 @@ _PICTURES = (".png", ".svg", ".pdf")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Rounds at most.")
 @click.option("--unprepared", is_flag=True, help="conv2d instead of Conv2d: weights packed at every call.")
 @click.option("--json", "json_file", type=_FILE, help="Write everything here.")
+@click.option("--csv", "csv_file", type=_FILE, help="Write the rows here, a line each.")
+@click.option("--resume", type=_GIVEN, help="Go on with this result of --json that stopped early.")
 @click.option("--plot", "plot_file", type=_FILE, help="Draw the speed-ups here: PNG, SVG or PDF.")
 @click.option("--selection", is_flag=True, help='How good the choices of "auto" are, instead.')
 @click.option("--list", "only_list", is_flag=True, help="List the problems and stop.")
@@ -61,6 +63,8 @@ def bench(
     rounds: int,
     unprepared: bool,
     json_file: Path | None,
+    csv_file: Path | None,
+    resume: Path | None,
     plot_file: Path | None,
     selection: bool,
     only_list: bool,
@@ -76,7 +80,8 @@ def bench(
     With --selection the algorithms that "auto" may choose take turns, without NumPy: what the model of their
     costs chose is compared with what was fastest.
 
-    Ctrl-C keeps what was measured. Exits with 1 if a result was refused, with 130 after Ctrl-C.
+    Ctrl-C keeps what was measured; --resume goes on from there, and writes its file again without --json.
+    Exits with 1 if a result was refused, with 130 after Ctrl-C.
     """
     if ctx.invoked_subcommand:
         return
@@ -91,11 +96,14 @@ def bench(
             click.echo(f"{name:18}{problem}")
         return
     # Whatever can be wrong is found now, not after a minute of measuring.
-    for path in (json_file, plot_file):
+    for path in (json_file, csv_file, plot_file):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path}: there is no such folder")
     if plot_file is not None and selection:
         raise click.BadParameter("there is no picture of --selection", param_hint="--plot")
+    if selection and (csv_file or resume):
+        raise click.UsageError("--selection writes --json alone, and begins anew")
+    begun = suite.Report.read(resume) if resume else None
     if plot_file is not None and plot_file.suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"{plot_file} does not end in {', '.join(_PICTURES)}", param_hint="--plot")
     if isa and isa not in fastconv.instruction_sets():
@@ -113,10 +121,12 @@ def bench(
             choices.write(json_file)
         ctx.exit(0 if choices.complete else 130)
     with _progress(len(problems)) as tell:
-        report = suite.run(problems, settings, tell)
+        report = suite.run(problems, settings, tell, begun)
     show(report)
-    if json_file:
-        report.write(json_file)
+    if (written := json_file or resume) is not None:
+        report.write(written)
+    if csv_file:
+        report.write_csv(csv_file)
     if plot_file and report.defaults:
         from fastconv.bench.plot import plot
 
