@@ -90,6 +90,27 @@ def test_a_line_that_is_no_problem(tmp_path: Path, line: str, message: str) -> N
     assert "line 2: " in refused("bench", "--file", tmp_path / "mine.txt")
 
 
+def listed(*arguments: str) -> dict[str, str]:
+    lines = invoke("bench", "--list", *arguments).stdout.splitlines()
+    return dict(line.split(None, 1) for line in lines)
+
+
+def test_choosing() -> None:
+    """By operator, layout, algorithm; and with another number of images."""
+    assert {text.split()[0] for text in listed("--op", "avg_pool2d").values()} == {"avg_pool2d"}
+    assert all(" nhwc " in text for text in listed("--layout", "nhwc").values())
+    assert {" kh1 kw1 " in text for text in listed("--algorithm", "pointwise").values()} == {True}
+    assert {text.split()[1] for text in listed("--batch", "7").values()} == {"n7"}
+    assert len(listed("--batch", "7")) == len(listed())
+    assert "expected auto, pool, " in refused("bench", "--algorithm", "magic")
+    assert "no problem is of that kind" in refused("bench", "--op", "conv3d", "--layout", "NHWC")
+    result = invoke("bench", "--only", "lenet.c5", "--algorithm", "im2col", "--batch", 2, "--rounds", 1)
+    assert result.exit_code == 0
+    first = next(line for line in result.stdout.splitlines() if "lenet" in line)
+    assert first.split()[:2] == ["lenet.c5", "im2col"]
+    assert "direct" not in result.stdout
+
+
 def test_command(tmp_path: Path) -> None:
     shown = invoke("bench", "--network", "resnet50", "--list").stdout.splitlines()
     assert [line.split()[0] for line in shown] == list(of_network("resnet50"))

@@ -10,7 +10,7 @@ from fastconv.bench.kernels import kernel_call, kernel_names
 from fastconv.bench.machine import Machine, describe_machine
 from fastconv.bench.networks import NETWORKS, network
 from fastconv.bench.photo import PhotoMissingError, photograph
-from fastconv.bench.problems import LAYERS, of_file, of_network, select
+from fastconv.bench.problems import LAYERS, of_file, of_network, select, with_batch
 from fastconv.bench.report import Report, Row
 from fastconv.bench.runner import Progress, Settings, in_turn, run
 from fastconv.bench.selection import Selected, Selection, estimates, run_selection, time_algorithms
@@ -45,4 +45,5 @@ __all__ = [
     "run_selection",
     "select",
     "time_algorithms",
+    "with_batch",
 ]

@@ -58,7 +58,7 @@ def make_arrays(name: str, problem: Problem) -> Arrays:
 
 
 def _photo_arrays(problem: Problem) -> Arrays:
-    pixels = photograph()[None]
+    pixels = np.repeat(photograph()[None], problem.n, axis=0)
     first = problem.layout == "NCHW"
     x = np.ascontiguousarray(np.moveaxis(pixels, -1, 1) if first else pixels).astype(problem.dtype)
     if x.shape != tuple(problem.input_shape):

@@ -5,6 +5,7 @@ Names say where a problem comes from: ``photo`` (a filter over a real photograph
 ``nhwc`` or ``f64`` marks the same layer with channels last or in float64.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -99,6 +100,21 @@ def select(only: str = "", dtype: str = "", among: Mapping[str, str] = LAYERS) -
             if dtype in ("", problem.dtype):
                 chosen[name] = problem
     return chosen
+
+
+def with_batch(problems: Mapping[str, fastconv.Problem], images: int) -> dict[str, fastconv.Problem]:
+    """Return the same problems for so many images at a time.
+
+    Examples
+    --------
+    >>> from fastconv.bench import select, with_batch
+    >>> print(*with_batch(select("mbv2.pw"), 8).values())
+    conv2d n8 ic96 ih56 iw56 oc24 kh1 kw1 s1 p0 nchw f32
+    """
+    return {
+        name: fastconv.Problem(re.sub(r"\bn\d+\b", f"n{images}", str(problem), count=1))
+        for name, problem in problems.items()
+    }
 
 
 def of_network(name: str) -> dict[str, str]:

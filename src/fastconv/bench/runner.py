@@ -59,6 +59,8 @@ class Settings:
         Weights packed before the timing, see `kernel_call`.
     threads, instruction_set : int, str, optional
         None leaves what is set.
+    algorithm : str, optional
+        Only this kernel, see `kernel_names`; None for all.
     """
 
     rounds: int = 9
@@ -67,6 +69,7 @@ class Settings:
     prepared: bool = True
     threads: int | None = None
     instruction_set: str | None = None
+    algorithm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def one_by_one(
 
 def measure(name: str, problem: fastconv.Problem, settings: Settings) -> list[Row]:
     """Verify and time one problem: a row for each kernel."""
-    names = kernel_names(problem)
+    names = [kernel for kernel in kernel_names(problem) if settings.algorithm in (None, kernel)]
     blank = {
         kernel: Row(name, str(problem), kernel, chosen=fastconv.explain(problem, kernel).algorithm)
         for kernel in names

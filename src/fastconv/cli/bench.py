@@ -30,6 +30,7 @@ from fastconv.cli.selection import show_selection
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PICTURES = (".png", ".svg", ".pdf")
+_OPS = [f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") for rank in (1, 2, 3)]
 
 
 @click.group(invoke_without_command=True)
@@ -39,7 +40,11 @@ _PICTURES = (".png", ".svg", ".pdf")
 )
 @click.option("--problem", "texts", multiple=True, metavar="STRING", help="This one; as often as wanted.")
 @click.option("--only", default="", metavar="TEXT,...", help="Only problems with this in name or string.")
+@click.option("--op", type=click.Choice(_OPS), help="Only this operator.")
+@click.option("--layout", type=click.Choice(["NCHW", "NHWC"], case_sensitive=False), help="Only this one.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Only this type.")
+@click.option("--algorithm", metavar="NAME", help="Only this algorithm, or auto, see `fastconv explain`.")
+@click.option("--batch", type=click.IntRange(1), help="So many images at a time, whatever a problem says.")
 @click.option("--threads", type=click.IntRange(1), help="For fastconv and for NumPy's matrix product.")
 @click.option("--isa", metavar="NAME", help="Instruction set, see `fastconv info`.")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Rounds at most.")
@@ -57,7 +62,11 @@ def bench(
     problem_file: Path | None,
     texts: tuple[str, ...],
     only: str,
+    op: str | None,
+    layout: str | None,
     dtype: str | None,
+    algorithm: str | None,
+    batch: int | None,
     threads: int | None,
     isa: str | None,
     rounds: int,
@@ -85,12 +94,25 @@ def bench(
     """
     if ctx.invoked_subcommand:
         return
+    known = ("auto", "pool", *fastconv.algorithms())
+    if algorithm not in (None, *known):
+        raise click.BadParameter(f"{algorithm!r}: expected {', '.join(known)}", param_hint="--algorithm")
     problems = suite.select(only, dtype or "", _problems(network, problem_file, texts))
+    problems = {
+        name: problem
+        for name, problem in problems.items()
+        if op in (None, problem.op)
+        and layout in (None, problem.layout)
+        and (algorithm is None or algorithm in suite.kernel_names(problem))
+    }
+    if batch:
+        problems = suite.with_batch(problems, batch)
     if selection:
         problems = {name: problem for name, problem in problems.items() if "pool" not in problem.op}
     if not problems:
         kind = "convolution" if selection else "problem"
-        raise click.BadParameter(f"no {kind} contains {only!r}; --list shows them", param_hint="--only")
+        what = f"contains {only!r}" if only else "is of that kind"
+        raise click.UsageError(f"no {kind} {what}; --list shows them")
     if only_list:
         for name, problem in problems.items():
             click.echo(f"{name:18}{problem}")
@@ -101,8 +123,8 @@ def bench(
             raise click.BadParameter(f"{path}: there is no such folder")
     if plot_file is not None and selection:
         raise click.BadParameter("there is no picture of --selection", param_hint="--plot")
-    if selection and (csv_file or resume):
-        raise click.UsageError("--selection writes --json alone, and begins anew")
+    if selection and (csv_file or resume or algorithm):
+        raise click.UsageError("--selection takes every algorithm, writes --json alone, and begins anew")
     begun = suite.Report.read(resume) if resume else None
     if plot_file is not None and plot_file.suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"{plot_file} does not end in {', '.join(_PICTURES)}", param_hint="--plot")
@@ -112,7 +134,13 @@ def bench(
     if (ctx.obj or {}).get("script"):
         _restart_fair(threads or fastconv.get_num_threads())
 
-    settings = suite.Settings(rounds=rounds, prepared=not unprepared, threads=threads, instruction_set=isa)
+    settings = suite.Settings(
+        rounds=rounds,
+        prepared=not unprepared,
+        threads=threads,
+        instruction_set=isa,
+        algorithm=algorithm,
+    )
     if selection:
         with _progress(len(problems)) as tell:
             choices = suite.run_selection(problems, settings, tell)
