@@ -102,6 +102,7 @@ def test_choosing() -> None:
     assert {" kh1 kw1 " in text for text in listed("--algorithm", "pointwise").values()} == {True}
     assert {text.split()[1] for text in listed("--batch", "7").values()} == {"n7"}
     assert len(listed("--batch", "7")) == len(listed())
+    assert list(listed("--network", "efficientnet_b0")) == list(of_network("efficientnet_b0"))
     assert "expected auto, pool, " in refused("bench", "--algorithm", "magic")
     assert "no problem is of that kind" in refused("bench", "--op", "conv3d", "--layout", "NHWC")
     result = invoke("bench", "--only", "lenet.c5", "--algorithm", "im2col", "--batch", 2, "--rounds", 1)

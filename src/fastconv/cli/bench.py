@@ -30,6 +30,7 @@ from fastconv.cli.selection import show_selection
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PICTURES = (".png", ".svg", ".pdf")
+_KERNELS = ("auto", "pool", *fastconv.algorithms())
 _OPS = [f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") for rank in (1, 2, 3)]
 
 
@@ -81,10 +82,10 @@ def bench(
     """Time every kernel beside its NumPy baseline.
 
     On a photograph, on layers of networks, on signals and volumes; or on the layers of one network, or on
-    problems of your own. Each result is verified against float64
-    first; one that differs is reported and not timed. fastconv and NumPy take turns, and the speed-up is the
-    median of the ratios within the turns, over the fastest NumPy baseline. GFLOP/s count the operations of
-    the definition: Winograd's algorithm needs fewer and can pass 100 % of peak.
+    problems of your own. Each result is verified against float64 first; one that differs is reported and not
+    timed. fastconv and NumPy take turns, and the speed-up is the median of the ratios within the turns, over
+    the fastest NumPy baseline. GFLOP/s count the operations of the definition: Winograd's algorithm needs
+    fewer and can pass 100 % of peak.
 
     With --selection the algorithms that "auto" may choose take turns, without NumPy: what the model of their
     costs chose is compared with what was fastest.
@@ -94,28 +95,26 @@ def bench(
     """
     if ctx.invoked_subcommand:
         return
-    known = ("auto", "pool", *fastconv.algorithms())
-    if algorithm not in (None, *known):
-        raise click.BadParameter(f"{algorithm!r}: expected {', '.join(known)}", param_hint="--algorithm")
-    problems = suite.select(only, dtype or "", _problems(network, problem_file, texts))
+    if algorithm not in (None, *_KERNELS):
+        raise click.BadParameter(f"{algorithm!r}: expected {', '.join(_KERNELS)}", param_hint="--algorithm")
     problems = {
         name: problem
-        for name, problem in problems.items()
+        for name, problem in suite.select(only, dtype or "", _given(network, problem_file, texts)).items()
         if op in (None, problem.op)
         and layout in (None, problem.layout)
         and (algorithm is None or algorithm in suite.kernel_names(problem))
+        and not (selection and "pool" in problem.op)
     }
-    if batch:
-        problems = suite.with_batch(problems, batch)
-    if selection:
-        problems = {name: problem for name, problem in problems.items() if "pool" not in problem.op}
     if not problems:
         kind = "convolution" if selection else "problem"
         what = f"contains {only!r}" if only else "is of that kind"
         raise click.UsageError(f"no {kind} {what}; --list shows them")
+    if batch:
+        problems = suite.with_batch(problems, batch)
     if only_list:
+        width = max(17, *map(len, problems))
         for name, problem in problems.items():
-            click.echo(f"{name:18}{problem}")
+            click.echo(f"{name:{width}} {problem}")
         return
     # Whatever can be wrong is found now, not after a minute of measuring.
     for path in (json_file, csv_file, plot_file):
@@ -167,7 +166,7 @@ def bench(
 bench.add_command(compare)
 
 
-def _problems(network: str | None, file: Path | None, texts: tuple[str, ...]) -> Mapping[str, str]:
+def _given(network: str | None, file: Path | None, texts: tuple[str, ...]) -> Mapping[str, str]:
     """Return the problem strings that are asked for, by name."""
     if sum(map(bool, (network, file, texts))) > 1:
         raise click.UsageError("--network, --file and --problem exclude each other")
