@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from fastconv.bench import Report, Row, compare, describe_machine
 from fastconv.bench import machine as machine_module
-from fastconv.bench.intervals import median_interval
+from fastconv.bench.intervals import _orders, median_interval, quotient_interval
 
 from .test_cli import invoke, refused
 
@@ -62,6 +63,24 @@ def test_an_interval_has_the_median_as_often_as_it_says() -> None:
     assert 0.92 <= np.mean(inside) <= 0.98
 
 
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 4), (3, 3), (4, 2), (5, 6)])
+def test_orders_are_counted(n: int, m: int) -> None:
+    """As by going through all of them."""
+    found = [0] * (n * m + 1)
+    for places in combinations(range(n + m), n):
+        found[sum(place - i for i, place in enumerate(places))] += 1
+    np.testing.assert_array_equal(_orders(n, m), found)
+
+
+def test_a_quotient_is_within_its_bounds_as_often_as_they_say() -> None:
+    """Two samples of one distribution, whatever that is: 1 is inside at least as often."""
+    random = np.random.default_rng(2)
+    for draw in (random.standard_normal, random.standard_cauchy):
+        found = [quotient_interval(*np.exp(0.1 * draw((2, 7))), 0.9) for _ in range(800)]
+        assert all(low <= ratio <= high for ratio, low, high in found)
+        assert 0.88 <= np.mean([low <= 1 <= high for _, low, high in found]) <= 0.96
+
+
 @pytest.mark.parametrize("drift", [1.0, 2.0])
 def test_equal_runs_do_not_differ(machine: Any, drift: float) -> None:
     """Not even where the machine was half as fast in one of them, for then its NumPy was too."""
@@ -87,7 +106,8 @@ def test_without_a_common_baseline_seconds_are_compared(machine: Any) -> None:
     before = made_up(machine, 1)
     found = compare(before, dataclasses.replace(after, rows=rows))
     assert {change.baseline for change in found.changes} == {""}
-    assert found.changes[0].ratio == pytest.approx(before.rows[0].seconds / rows[0].seconds)
+    pairs = np.divide.outer(before.rows[0].samples, rows[0].samples)
+    assert found.changes[0].ratio == pytest.approx(np.median(pairs))
 
 
 def test_rows_of_one_run_alone_are_named(machine: Any) -> None:

@@ -1,9 +1,9 @@
 """What changed between two runs, beyond what chance does.
 
-A kernel's figure is the median of its ratios to a NumPy baseline, taken within each round: what slows the
-machine slows both, and most of it cancels. Two runs differ where the interval of the quotient of their
-medians, by the bootstrap, leaves out 1. The more rows are compared, the wider the intervals: all of them hold
-together at the level that is asked for (Bonferroni).
+A kernel's figures are its ratios to a NumPy baseline, taken within each round: what slows the machine slows
+both, and most of it cancels. Two runs differ where the interval of their quotient, see `quotient_interval`,
+leaves out 1. The more rows are compared, the wider the intervals: all of them hold together at the level that
+is asked for (Bonferroni).
 """
 
 import statistics
@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from fastconv.bench.intervals import quantiles, resampled_medians
+from fastconv.bench.intervals import quotient_interval
 from fastconv.bench.machine import differences
 from fastconv.bench.report import Report, Row, write_json
 
 LEVEL = 0.95
-"""Of all intervals together: in one of twenty comparisons of equal runs some row is said to differ."""
+"""Of all intervals together: where rounds are independent, one of twenty comparisons of equal runs names a row."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,7 @@ def _change(before: Row, after: Row, level: float) -> Change:
         else [1 / own for own in row.samples]
         for row in (before, after)
     ]
-    ratio = statistics.median(speeds[1]) / statistics.median(speeds[0])
-    # The second is resampled in another order: two runs are independent of each other.
-    quotients = resampled_medians(speeds[1])[::-1] / resampled_medians(speeds[0])
-    low, high = quantiles(quotients, level)
+    ratio, low, high = quotient_interval(speeds[0], speeds[1], level)
     return Change(
         *_key(before),
         before.chosen,
@@ -151,6 +148,6 @@ def _change(before: Row, after: Row, level: float) -> Change:
         after.seconds,
         shared,
         ratio,
-        min(low, ratio),
-        max(high, ratio),
+        low,
+        high,
     )

@@ -37,7 +37,8 @@ def compare(
     """Say what changed from one result of `fastconv bench --json` to another.
 
     Each kernel is measured by the NumPy baseline that took turns with it, so that a slower machine slows
-    both. A change counts if its interval leaves out 1; all intervals hold together at 95 % confidence.
+    both. A change counts if its interval leaves out 1; all intervals hold together at 95 % confidence, as
+    far as rounds tell: repeat a run before believing a single row.
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise click.BadParameter(f"{json_file}: there is no such folder", param_hint="--json")
