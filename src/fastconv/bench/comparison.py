@@ -18,7 +18,7 @@ from fastconv.bench.machine import differences
 from fastconv.bench.report import Report, Row, write_json
 
 LEVEL = 0.95
-"""Of all intervals together: where rounds are independent, one of twenty comparisons of equal runs names a row."""
+"""Of all intervals together: were rounds independent, one of twenty comparisons of equal runs named a row."""
 
 
 @dataclass(frozen=True)
