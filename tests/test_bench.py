@@ -254,6 +254,13 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch, tmp_pat
             run(SMALL, QUICK, begun=other)
 
 
+def test_an_algorithm_that_supports_one_problem_alone() -> None:
+    """The others have no rows; nothing else is measured."""
+    report = run(SMALL, dataclasses.replace(QUICK, algorithm="im2col"))
+    assert [(row.name, row.algorithm) for row in report.rows] == [("a.conv", "im2col")]
+    assert report.complete
+
+
 def test_csv(tmp_path: Path) -> None:
     """A line for each row; what was not measured is empty."""
     report = run({"b.pool": SMALL["b.pool"]}, QUICK)

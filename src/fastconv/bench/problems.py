@@ -12,6 +12,9 @@ from pathlib import Path
 import fastconv
 from fastconv.bench.networks import network
 
+OPERATORS = tuple(f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") for rank in (1, 2, 3))
+"""What a problem string may begin with."""
+
 LAYERS: dict[str, str] = {
     # A photograph of 512 x 600 pixels, three colours, each filtered by itself.
     "photo.3x3": "conv2d n1 ic3 ih600 iw512 oc3 kh3 kw3 s1 p1 g3 nchw f32",
@@ -147,7 +150,7 @@ def of_file(path: str | Path) -> dict[str, str]:
         if not text:
             continue
         first, _, rest = text.partition(" ")
-        name, problem = (f"line {number}", text) if first in _OPERATORS else (first, rest.strip())
+        name, problem = (f"line {number}", text) if first in OPERATORS else (first, rest.strip())
         try:
             found[name], before = str(fastconv.Problem(problem)), found.get(name)
         except ValueError as error:
@@ -155,8 +158,3 @@ def of_file(path: str | Path) -> dict[str, str]:
         if before is not None:
             raise ValueError(f"{path}, line {number}: {name!r} was there before")
     return found
-
-
-_OPERATORS = {
-    f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool", "conv_transpose") for rank in (1, 2, 3)
-}

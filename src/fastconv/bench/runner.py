@@ -121,12 +121,11 @@ def run(
         # Before and after, the larger counts: a peak that another process cut short flatters every row.
         after = measure_peak(machine.threads)
     peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
-    measured = {part[0].name: part for part in found}
-    rows = [
-        row if kept.get(name) else _with_share(row, peak[computed_in(problems[name])])
-        for name in problems
-        for row in kept.get(name) or measured.get(name, [])
-    ]
+    measured = {  # what an interruption left out is missing
+        name: [_with_share(row, peak[computed_in(left[name])]) for row in part]
+        for name, part in zip(left, found, strict=False)
+    }
+    rows = [row for name in problems for row in kept.get(name) or measured.get(name, [])]
     machine = replace(machine, peak_gflops=peak)
     seconds = time.perf_counter() - started + (begun.seconds if begun else 0)
     return Report(machine, rows, complete, settings.prepared, seconds)

@@ -23,6 +23,7 @@ import fastconv
 from fastconv import bench as suite
 from fastconv._explanation import duration
 from fastconv.bench.machine import fair_environment
+from fastconv.bench.problems import OPERATORS
 from fastconv.cli.compare import compare
 from fastconv.cli.display import make_console, make_table, print_doubts, print_machine
 from fastconv.cli.selection import show_selection
@@ -31,7 +32,6 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PICTURES = (".png", ".svg", ".pdf")
 _KERNELS = ("auto", "pool", *fastconv.algorithms())
-_OPS = [f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") for rank in (1, 2, 3)]
 
 
 @click.group(invoke_without_command=True)
@@ -41,7 +41,7 @@ _OPS = [f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") for rank i
 )
 @click.option("--problem", "texts", multiple=True, metavar="STRING", help="This one; as often as wanted.")
 @click.option("--only", default="", metavar="TEXT,...", help="Only problems with this in name or string.")
-@click.option("--op", type=click.Choice(_OPS), help="Only this operator.")
+@click.option("--op", type=click.Choice(OPERATORS), help="Only this operator.")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"], case_sensitive=False), help="Only this one.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Only this type.")
 @click.option("--algorithm", metavar="NAME", help="Only this algorithm, or auto, see `fastconv explain`.")

@@ -78,20 +78,13 @@ def conv(node: Node) -> Function:
         if (image := node.image_shape()) is not None:
             prepared.explain(image)
 
-        def call(
-            x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None = None
-        ) -> Array:
-            _check_input(x, shape)
-            y: Array = prepared(x, out, residual)
-            return y
-
         def bind(
-            x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array
+            x: Array, w: Any, b: Any = None, residual: Array | None = None, *, out: Array | None
         ) -> Callable[[], Any]:
             _check_input(x, shape)
             return partial(prepared, x, out, residual)
 
-        return Bindable(call, bind)
+        return Bindable(bind)
 
     by_pads: dict[Any, Any] = {}
 

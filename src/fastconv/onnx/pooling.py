@@ -59,12 +59,12 @@ def max_pool(node: Node) -> Function:
     indexed = len(node.outputs) > 1 and bool(node.outputs[1])
     pool = _MAX[len(kernel) - 1]
 
-    def run(x: Array, *, out: Array | None = None) -> Any:
+    def bind(x: Array, *, out: Array | None) -> Callable[[], Any]:
         pads = _padding(x, kernel, how)
-        y = pool(x, kernel, how.strides, pads, how.dilations, ceil, indexed, out=out)
-        if not indexed:
-            return y
-        values, places = y
+        return partial(pool, x, kernel, how.strides, pads, how.dilations, ceil, indexed, out=out)
+
+    def with_indices(x: Array) -> Any:
+        values, places = bind(x, out=None)()
         if columns:
             positions = np.unravel_index(np.maximum(places, 0), x.shape[2:])
             places = np.where(places < 0, -1, np.ravel_multi_index(positions, x.shape[2:], order="F"))
@@ -73,12 +73,7 @@ def max_pool(node: Node) -> Function:
         size = int(np.prod(x.shape[2:]))
         return values, np.where(places < 0, -1, places + planes * size)
 
-    def bind(x: Array, *, out: Array) -> Callable[[], Any]:
-        return partial(
-            pool, x, kernel, how.strides, _padding(x, kernel, how), how.dilations, ceil, False, out=out
-        )
-
-    return Bindable(run, bind)
+    return with_indices if indexed else Bindable(bind)
 
 
 @operator("AveragePool")
@@ -91,15 +86,10 @@ def average_pool(node: Node) -> Function:
     ceil, counted = bool(node.get("ceil_mode")), bool(node.get("count_include_pad"))
     pool = _AVERAGE[len(kernel) - 1]
 
-    def run(x: Array, *, out: Array | None = None) -> Array:
-        pads = _padding(x, kernel, how)
-        y: Array = pool(x, kernel, how.strides, pads, ceil, counted, out=out)
-        return y
-
-    def bind(x: Array, *, out: Array) -> Callable[[], Any]:
+    def bind(x: Array, *, out: Array | None) -> Callable[[], Any]:
         return partial(pool, x, kernel, how.strides, _padding(x, kernel, how), ceil, counted, out=out)
 
-    return Bindable(run, bind)
+    return Bindable(bind)
 
 
 @operator("LpPool")

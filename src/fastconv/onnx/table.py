@@ -20,18 +20,16 @@ class Bindable:
 
     Parameters
     ----------
-    call : Function
-        From any values.
     bind : callable
-        With the arguments of `call` and `out`: what computes from these arrays, as they are then, into that.
+        With the values of a node's inputs, and `out`: what computes from these arrays, as they are then, into
+        that one, or into a new one for None.
     """
 
-    call: Function
     bind: Callable[..., Callable[[], Any]]
 
-    def __call__(self, *values: Any, **out: Any) -> Any:
+    def __call__(self, *values: Any, out: Any = None) -> Any:
         """Compute once."""
-        return self.call(*values, **out)
+        return self.bind(*values, out=out)()
 
 
 Builder: TypeAlias = Callable[[Node], Function]
