@@ -1,8 +1,6 @@
 #include "operators.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <vector>
 
 #include "schedule.hpp"
 
@@ -65,35 +63,11 @@ void run_channel_sums(const T* x, int64_t outer, int64_t channels, int64_t inner
     });
 }
 
-template <class T>
-double measure_peak(double seconds, int threads) {
-    using Clock = std::chrono::steady_clock;
-    const Kernels<T>& k = kernels_of<T>(current_isa());
-    constexpr int64_t rounds = 20000;
-    double best = 0;
-    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    // The best of many short runs: whatever else the machine does only ever slows them.
-    do {
-        std::vector<int64_t> operations(size_t(threads), 0);
-        const auto start = Clock::now();
-        parallel_for(threads, threads, [&](int64_t, int thread) {
-            T sink[2] = {T(0.999), T(0.001)};
-            operations[size_t(thread)] += k.peak(rounds, sink);
-        });
-        const double taken = std::chrono::duration<double>(Clock::now() - start).count();
-        int64_t all = 0;
-        for (const int64_t n : operations) all += n;
-        best = std::max(best, double(all) / taken);
-    } while (Clock::now() < end);
-    return best;
-}
-
 #define FASTCONV_INSTANTIATE(T)                                                                                      \
     template void run_linear<T>(const T*, const T*, const T*, T*, int64_t, int64_t, int64_t, const ActivationSpec&); \
     template void run_activation<T>(const T*, T*, int64_t, const ActivationSpec&);                                   \
     template void run_softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                                           \
-    template void run_channel_sums<T>(const T*, int64_t, int64_t, int64_t, T*);                                      \
-    template double measure_peak<T>(double, int);
+    template void run_channel_sums<T>(const T*, int64_t, int64_t, int64_t, T*);
 FASTCONV_INSTANTIATE(float)
 FASTCONV_INSTANTIATE(double)
 

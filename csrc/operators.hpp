@@ -1,4 +1,4 @@
-// Operators that need no plan: the fully connected layer, activation functions, softmax, and the peak measurement.
+// Operators that need no plan: the fully connected layer, activation functions, softmax.
 #pragma once
 
 #include "isa.hpp"
@@ -21,9 +21,5 @@ void run_softmax(const T* x, T* y, int64_t outer, int64_t length, int64_t inner)
 // The sum over all else for each channel of a contiguous (outer, channels, inner) array.
 template <class T>
 void run_channel_sums(const T* x, int64_t outer, int64_t channels, int64_t inner, T* sums);
-
-// Operations per second of a bare multiply-add loop on that many threads, for about that long.
-template <class T>
-double measure_peak(double seconds, int threads);
 
 }  // namespace fastconv

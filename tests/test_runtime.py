@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv._fastconv import cpu_info, measure_peak, x86_level
+from fastconv._fastconv import cpu_info, measure_bandwidth, measure_peak, x86_level
 
 from .problems import CONVOLUTIONS
 from .processes import answer, python
@@ -184,6 +184,14 @@ def test_measure_peak() -> None:
     assert set(peak) == {"float32", "float64"}
     assert peak["float32"] > 0
     assert peak["float64"] > 0
+
+
+def test_measure_bandwidth() -> None:
+    """A rate, for buffers of a byte as well as of many; nothing else."""
+    assert all(measure_bandwidth(size, 0.001, 2) > 0 for size in (1, 10_000, 3_000_000))
+    for arguments, name in (((0, 0.1, 1), "bytes=0"), ((9, 0.0, 1), "seconds=0"), ((9, 0.1, 0), "n=0")):
+        with pytest.raises(ValueError, match=name):
+            measure_bandwidth(*arguments)
 
 
 def test_algorithms() -> None:

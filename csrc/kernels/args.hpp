@@ -209,6 +209,8 @@ struct DepthwiseTable {
     DepthwiseKernels<double> f64;
 };
 
+constexpr int64_t load_granule = 8;  // vectors that a bare pass through memory takes at a time
+
 // What one instruction set offers for one element type.
 template <class T>
 struct Kernels {
@@ -228,6 +230,10 @@ struct Kernels {
 
     // Runs a chain of multiply-adds that no memory or dependency slows down; returns how many operations it did.
     int64_t (*peak)(int64_t rounds, T* sink);
+
+    // Pass through memory; `count` is a multiple of load_granule vectors.
+    T (*load_all)(const T* x, int64_t count);
+    void (*copy_all)(const T* x, T* y, int64_t count);
 };
 
 // The gradient of a convolution with respect to its weights, see weight_gradient.hpp.

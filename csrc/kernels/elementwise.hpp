@@ -1,4 +1,4 @@
-// Activation functions of whole arrays, softmax, and the loop that measures the peak.
+// Activation functions of whole arrays, softmax, and the loops that measure what the processor can do.
 #pragma once
 
 #include "epilogue.hpp"
@@ -78,6 +78,25 @@ int64_t peak(int64_t rounds, T* sink) {
     for (int i = 0; i < chains; ++i) total += sum[i];
     sink[0] = total[0];
     return rounds * chains * 2 * lanes<T>;
+}
+
+// Loads and nothing else that would take time.
+template <class T>
+T load_all(const T* x, int64_t count) {
+    Vec<T> sum[load_granule] = {};
+    for (int64_t i = 0; i < count; i += load_granule * lanes<T>)
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < load_granule; ++j) sum[j] += load<T>(x + i + j * lanes<T>);
+    Vec<T> total{};
+    for (const Vec<T>& part : sum) total += part;
+    return total[0];
+}
+
+template <class T>
+void copy_all(const T* x, T* y, int64_t count) {
+    for (int64_t i = 0; i < count; i += load_granule * lanes<T>)
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < load_granule; ++j) store(y + i + j * lanes<T>, load<T>(x + i + j * lanes<T>));
 }
 
 }  // namespace

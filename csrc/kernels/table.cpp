@@ -47,6 +47,8 @@ constexpr Kernels<T> kernels() {
     k.map = map<T>;
     k.softmax = softmax<T>;
     k.peak = peak<T>;
+    k.load_all = load_all<T>;
+    k.copy_all = copy_all<T>;
     return k;
 }
 

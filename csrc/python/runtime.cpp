@@ -3,7 +3,7 @@
 
 #include "../cache.hpp"
 #include "../isa.hpp"
-#include "../operators.hpp"
+#include "../limits.hpp"
 #include "../parallel.hpp"
 #include "arguments.hpp"
 
@@ -56,9 +56,13 @@ py::dict build_info() {
     return d;
 }
 
+void check_seconds(double seconds) {
+    if (!(seconds > 0) || seconds > 60) throw py::value_error("seconds=" + std::to_string(seconds) + ": expected 0 to 60");
+}
+
 py::dict peak(double seconds, py::handle threads) {
     const int n = threads_of(threads);
-    if (!(seconds > 0) || seconds > 60) throw py::value_error("seconds=" + std::to_string(seconds) + ": expected 0 to 60");
+    check_seconds(seconds);
     double f32, f64;
     {
         const py::gil_scoped_release release;
@@ -69,6 +73,14 @@ py::dict peak(double seconds, py::handle threads) {
     d["float32"] = f32 / 1e9;
     d["float64"] = f64 / 1e9;
     return d;
+}
+
+double bandwidth(int64_t bytes, double seconds, py::handle threads) {
+    const int n = threads_of(threads);
+    check_seconds(seconds);
+    if (bytes <= 0) throw py::value_error("bytes=" + std::to_string(bytes) + ": expected a positive number");
+    const py::gil_scoped_release release;
+    return measure_bandwidth(bytes, seconds, n) / 1e9;
 }
 
 }  // namespace
@@ -88,6 +100,7 @@ void register_runtime(py::module_& m) {
     m.def("build_info", &build_info);
     m.def("cpu_info", &cpu_info);
     m.def("measure_peak", &peak);
+    m.def("measure_bandwidth", &bandwidth);
 
     // At import, so that a wrong environment variable or processor is an error here and not in the first call.
     current_isa();
