@@ -23,8 +23,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 import fastconv
-from fastconv.bench import Settings, describe_machine, in_turn
-from fastconv.bench.plot import INK, MUTED, RULE
+from fastconv.bench import describe_machine, in_turn
+from fastconv.bench.plots.style import INK, MUTED, RULE
 
 Array, Points = NDArray[Any], tuple[float, ...]
 CHANNELS = (3, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -223,7 +223,7 @@ def time_guard(channels: int = 64) -> None:
     layers = [fastconv.Conv2d(w, padding=1, algorithm=name) for name in COLOURS]
     fastconv.set_num_threads(1)
     calls = [partial(layer, image) for image in images.values() for layer in layers]
-    times = [1e3 * statistics.median(samples) for samples in in_turn(calls, Settings(rounds=61, seconds=6))]
+    times = [1e3 * statistics.median(samples) for samples in in_turn(calls, rounds=61, seconds=6)]
     print(f"\nms, {channels} to {channels} channels, one thread")
     print(f"{'pixels':<14}" + "".join(f"{name:>11}" for name in COLOURS))
     for name, row in zip(images, np.reshape(times, (-1, len(layers))), strict=True):

@@ -37,7 +37,7 @@ import fastconv
 from fastconv import Problem, grad
 from fastconv.bench import describe_machine
 from fastconv.bench.machine import fair_environment
-from fastconv.bench.runner import TOLERANCE
+from fastconv.bench.verify import TOLERANCE
 
 Call = Callable[[], Any]
 Variants = dict[str, Call]

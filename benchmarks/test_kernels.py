@@ -9,6 +9,7 @@ One group, so one table, for each problem: fastconv's algorithms by name, ``auto
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import fastconv
-from fastconv.bench import LAYERS, Arrays, baselines, kernel_call, kernel_names, make_arrays
-from fastconv.bench.runner import Call, exact_result, verify
+from fastconv.bench import LAYERS, Arrays, Prepared, baselines, kernel_call, kernel_names, make_arrays
+from fastconv.bench.verify import exact_result, verify
 
 PROBLEMS = {name: fastconv.Problem(text) for name, text in LAYERS.items()}
 CASES = [
@@ -35,7 +36,7 @@ def data(name: str) -> tuple[Arrays, NDArray[Any]]:
     return arrays, exact_result(PROBLEMS[name], arrays)
 
 
-def call_for(name: str, way: str) -> Call:
+def call_for(name: str, way: str) -> Callable[[], Any]:
     """What a case times."""
     problem, (arrays, _) = PROBLEMS[name], data(name)
     if way.startswith("numpy "):
@@ -48,7 +49,7 @@ def call_for(name: str, way: str) -> Call:
 def test_kernel(benchmark: BenchmarkFixture, name: str, way: str) -> None:
     """Verify against float64, then time."""
     call = call_for(name, way)
-    verdict = verify(PROBLEMS[name], call, data(name)[1])
+    verdict = verify(PROBLEMS[name], Prepared(call), data(name)[1])
     assert verdict.status == "ok", verdict.note
     benchmark(call)
     if benchmark.stats is not None:  # None with --benchmark-disable

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 import fastconv
 from fastconv.bench import Machine, describe_machine
-from fastconv.bench.plot import INK, MUTED, RULE
+from fastconv.bench.plots.style import INK, MUTED, RULE
 
 WINDOWS = (3, 5, 7, 9, 11, 15, 17, 25, 33, 41, 51, 65, 75, 85, 101)
 

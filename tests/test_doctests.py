@@ -10,10 +10,12 @@ from importlib.util import find_spec
 import pytest
 
 import fastconv
+from fastconv.bench import LIBRARIES
 
 NEEDS = {
     "fastconv.cli": ("click", "rich"),
-    "fastconv.bench": ("rich",),
+    "fastconv.bench.plots": ("matplotlib",),
+    "fastconv.bench.html": ("matplotlib", "jinja2"),
     "fastconv.onnx": ("onnx",),
     "fastconv.threadpools": ("threadpoolctl",),
     "fastconv.routing": ("scipy",),
@@ -28,10 +30,13 @@ def missing(name: str) -> list[str]:
     ]
 
 
+# Each of these is imported in a process of its own, with a library that might not bear another beside it.
+ADAPTERS = {entry.adapter.partition(":")[0] for entry in LIBRARIES.values()}
+ADAPTERS |= {"fastconv.bench.libraries._onnx"}
 MODULES = ["fastconv"] + [
     module.name
     for module in pkgutil.walk_packages(fastconv.__path__, "fastconv.", onerror=lambda name: None)
-    if not module.name.endswith(("._fastconv", ".__main__"))
+    if not module.name.endswith(("._fastconv", ".__main__")) and module.name not in ADAPTERS
 ]
 WITH_EXAMPLES = [
     "activation",

@@ -16,6 +16,7 @@ from fastconv import Problem, bench, grad
 from fastconv._fastconv import supports, use_matrices
 
 from . import conv_gradients
+from .bench_libraries import make_quick
 from .guarded import guarded, guarded_copy
 from .oracle import Oracle, assert_within
 from .problems import CODES, CONVOLUTIONS, POOLS, Arrays, arguments, arrays, call
@@ -420,15 +421,16 @@ def test_problem(half: np.dtype[Any]) -> None:
     assert explained.estimate_us > as_float.estimate_us  # for it is widened, and rounded
 
 
-def test_bench(half: np.dtype[Any]) -> None:
+def test_bench(half: np.dtype[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Half-sized problems are verified and timed, and tuned."""
     problems = {
         "conv": Problem(f"conv2d n1 ic4 ih9 iw9 oc4 kh3 kw3 s1 p1 nchw {CODES[half.name]} bias relu"),
         "pool": Problem(f"max_pool2d n1 c4 ih9 iw9 kh3 kw3 nchw {CODES[half.name]}"),
     }
-    report = bench.run(problems, bench.Settings(rounds=1, seconds=0.01, sample=1e-5))
+    make_quick(monkeypatch)
+    report = bench.run([bench.layers(problems)], ["fastconv", "numpy"], bench.Settings(1, 1, 1e-5))
     assert {row.status for row in report.rows} == {"ok"}, [row.note for row in report.rows]
-    assert all(row.baselines for row in report.rows)
+    assert [case.best("numpy") is not None for case in report.cases()] == [True, True]
     try:
         assert fastconv.autotune(problems["conv"], seconds=0.01).seconds
     finally:

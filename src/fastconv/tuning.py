@@ -141,7 +141,7 @@ def autotune(
     'the fastest when measured'
     >>> fastconv.forget_tuning()
     """
-    from .bench import Settings, estimates, time_algorithms  # not for everyone who imports fastconv
+    from .bench import estimates, time_algorithms  # not for everyone who imports fastconv
 
     if isinstance(problem, str):
         problem = _fastconv.Problem(problem)
@@ -158,7 +158,7 @@ def autotune(
     if path is not None and path.exists():
         _read(path)  # wrong content is found now, not after measuring
 
-    times = time_algorithms(problem, names, Settings(rounds=_ROUNDS, seconds=float(seconds)))
+    times = time_algorithms(problem, names, _ROUNDS, float(seconds))
     best = min(times, key=times.__getitem__)
     tuning = Tuning(str(problem), instruction_set(), get_num_threads(), best, times)
     if path is not None:

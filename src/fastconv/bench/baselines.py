@@ -5,13 +5,15 @@ Each takes the problem and its arrays in the problem's layout and returns the re
 - ``windows``: a `sliding_window_view` of the input, contracted by `tensordot` (or `einsum` with groups);
   pooling reduces the same windows;
 - ``im2col``: patches gathered by stride tricks into a matrix, then one `matmul`;
-- ``slices``: one shifted slice of the input per kernel element, added up (depthwise) or reduced (pooling).
+- ``slices``: one shifted slice of the input per kernel element, added up (depthwise) or reduced (pooling);
+- ``fft``: the product of the transforms of the padded input and of the kernels, where that is not too large;
+- ``loops``: every element of every window by itself, in plain Python, for small problems alone.
 
 Padding is part of what is timed, as it is for fastconv.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -23,6 +25,15 @@ from fastconv import Problem
 
 Array: TypeAlias = NDArray[Any]
 Baseline: TypeAlias = Callable[[Problem, Array, Array | None, Array | None], Array]
+
+_PADDING_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "symmetric": "symmetric"}
+"""What `numpy.pad` calls them."""
+
+_LARGEST_PRODUCT = 2**24
+"""As many products of transforms ``fft`` may have: a few hundred megabytes."""
+
+_MOST_LOOPS = 2e5
+"""As many operations ``loops`` may have: they take a tenth of a second."""
 
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "": lambda y: y,
@@ -43,17 +54,24 @@ def baselines(problem: Problem) -> dict[str, Baseline]:
     >>> import fastconv
     >>> from fastconv.bench import baselines
     >>> list(baselines(fastconv.Problem("max_pool2d n1 c3 ih8 iw8 kh2 kw2 s2 p0 nchw f32")))
-    ['windows', 'slices']
+    ['windows', 'slices', 'loops']
     """
     known: dict[str, Baseline]
+    small = problem.flops <= _MOST_LOOPS
     if "pool" in problem.op:
         known = {} if problem.return_indices else {"windows": pool_windows, "slices": pool_slices}
+        if known and small:
+            known["loops"] = pool_loops
     elif problem.activation not in _ACTIVATIONS:
         known = {}
     else:
         known = {"windows": conv_windows, "im2col": conv_im2col}
         if problem.groups == problem.ic:
             known["slices"] = conv_slices
+        if set(problem.dilation) == {1} and _products(problem) <= _LARGEST_PRODUCT:
+            known["fft"] = conv_fft
+        if small:
+            known["loops"] = conv_loops
     if problem.dtype in ("float16", "bfloat16"):
         return {name: _in_float32(function) for name, function in known.items()}
     return known
@@ -135,6 +153,38 @@ def conv_slices(problem: Problem, x: Array, weight: Array | None, bias: Array | 
     return _finished(problem, y, bias)
 
 
+def conv_fft(problem: Problem, x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """Convolve by multiplying transforms; NumPy computes those of float32 in single precision."""
+    assert weight is not None
+    parts, kernels = _by_groups(problem, _padded(problem, x), weight)
+    axes, size = tuple(range(-problem.rank, 0)), parts.shape[3:]
+    # Conjugated, as kernels are not flipped here. Sums that wrap around are not among those that are kept.
+    frequencies = np.einsum(
+        "ngc...,goc...->ngo...",
+        np.fft.rfftn(parts, size, axes),
+        np.fft.rfftn(kernels, size, axes).conj(),
+    )
+    y = np.fft.irfftn(frequencies, size, axes)
+    outputs = zip(problem.output_size, problem.stride, strict=True)
+    kept = [slice(0, (count - 1) * stride + 1, stride) for count, stride in outputs]
+    return _finished(problem, _ungrouped(problem, y[:, :, :, *kept]), bias)
+
+
+def conv_loops(problem: Problem, x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """Convolve as a textbook has it: one product after the other."""
+    assert weight is not None
+    parts, kernels = _by_groups(problem, _padded(problem, x), weight)
+    groups, filters, channels = kernels.shape[:3]
+    y = np.empty((problem.n, groups, filters, *problem.output_size), x.dtype)
+    for n, g, o, *output in np.ndindex(*y.shape):
+        total = x.dtype.type(0)
+        for c in range(channels):
+            for tap, pixel in _elements(problem, output):
+                total += parts[(n, g, c, *pixel)] * kernels[(g, o, c, *tap)]
+        y[(n, g, o, *output)] = total
+    return _finished(problem, _ungrouped(problem, y), bias)
+
+
 def pool_windows(problem: Problem, x: Array, weight: Array | None = None, bias: Array | None = None) -> Array:
     """Pool by reducing windows of the input over their last axes."""
     view = _windows(problem, _padded(problem, x))
@@ -151,6 +201,52 @@ def pool_slices(problem: Problem, x: Array, weight: Array | None = None, bias: A
     for _, part in _slices(problem, _padded(problem, x)):
         (np.maximum if maximum else np.add)(y, part, out=y)
     return y if maximum else y / _divisor(problem, x.dtype)
+
+
+def pool_loops(problem: Problem, x: Array, weight: Array | None = None, bias: Array | None = None) -> Array:
+    """Pool as a textbook has it: one element of a window after the other."""
+    maximum = problem.op.startswith("max")
+    images = _channels_first(problem, _padded(problem, x))
+    y = np.empty((problem.n, problem.ic, *problem.output_size), x.dtype)
+    for n, c, *output in np.ndindex(*y.shape):
+        elements = [images[(n, c, *pixel)] for _, pixel in _elements(problem, output)]
+        y[(n, c, *output)] = max(elements) if maximum else sum(elements)
+    y = y if problem.layout == "NCHW" else np.moveaxis(y, 1, -1)
+    return y if maximum else y / _divisor(problem, x.dtype)
+
+
+def _elements(problem: Problem, output: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Yield each element of the kernel by its indices, with those of the (padded) pixel that it meets."""
+    for tap in product(*map(range, problem.kernel_size)):
+        steps = zip(output, problem.stride, tap, problem.dilation, strict=True)
+        yield tap, tuple(index * stride + element * spread for index, stride, element, spread in steps)
+
+
+def _products(problem: Problem) -> int:
+    """Return how often `conv_fft` multiplies, for each image."""
+    extents = zip(problem.input_size, _extents(problem), strict=True)
+    pixels = math.prod(size + sum(around) for size, around in extents)
+    return problem.oc * problem.ic // problem.groups * pixels
+
+
+def _channels_first(problem: Problem, x: Array) -> Array:
+    return x if problem.layout == "NCHW" else np.moveaxis(x, -1, 1)
+
+
+def _by_groups(problem: Problem, x: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the images as (n, groups, channels, ...) and the kernels as (groups, filters, channels, ...)."""
+    groups, x = problem.groups, _channels_first(problem, x)
+    if problem.layout == "NHWC":
+        weight = np.moveaxis(weight, (-1, -2), (0, 1))
+    per_group = problem.ic // groups
+    parts = x.reshape(problem.n, groups, per_group, *x.shape[2:])
+    return parts, weight.reshape(groups, problem.oc // groups, per_group, *problem.kernel_size)
+
+
+def _ungrouped(problem: Problem, y: Array) -> Array:
+    """Return sums of (n, groups, filters, ...) in the layout of the problem."""
+    y = y.reshape(problem.n, problem.oc, *problem.output_size)
+    return y if problem.layout == "NCHW" else np.moveaxis(y, 1, -1)
 
 
 def _spatial(problem: Problem) -> int:
@@ -174,6 +270,9 @@ def _padded(problem: Problem, x: Array) -> Array:
         return np.ascontiguousarray(x)
     widths = [(0, 0)] * x.ndim
     widths[_spatial(problem) : _spatial(problem) + problem.rank] = around
+    if problem.padding_mode != "zeros":
+        mode: Any = _PADDING_MODES[problem.padding_mode]
+        return np.pad(x, widths, mode)
     return np.pad(x, widths, constant_values=-np.inf if problem.op.startswith("max") else 0)
 
 

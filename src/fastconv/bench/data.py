@@ -45,6 +45,8 @@ def make_arrays(name: str, problem: Problem) -> Arrays:
     >>> arrays.x.shape, arrays.weight.shape, arrays.bias.shape
     ((1, 2, 9), (4, 2, 3), (4,))
     """
+    if problem.dtype == "bfloat16":
+        import ml_dtypes  # noqa: F401 - NumPy knows the name of the type then
     if name.startswith("photo"):
         return _photo_arrays(problem)
     random = np.random.default_rng(0)

@@ -1,13 +1,16 @@
 """How fastconv itself is called on a problem: every algorithm that supports it, by name, and ``auto``."""
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
 from fastconv import Problem, _fastconv
-from fastconv.bench.data import Arrays
+from fastconv.bench.data import Arrays, make_arrays
+from fastconv.bench.timing import in_turn
 
 
 def kernel_names(problem: Problem) -> list[str]:
@@ -84,3 +87,29 @@ def _pool_call(problem: Problem, x: NDArray[Any]) -> Callable[[], NDArray[Any]]:
             options |= {"divisor_override": problem.divisor_override}
     kernel_size, stride = problem.kernel_size, problem.stride
     return lambda: function(x, kernel_size, stride, **options)
+
+
+def estimates(problem: Problem) -> dict[str, float]:
+    """Return the model's estimate, in seconds, for each algorithm that "auto" may choose for a convolution.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> from fastconv.bench import estimates
+    >>> sorted(estimates(fastconv.Problem("conv2d n1 ic8 ih9 iw9 oc8 kh3 kw3 s1 p1 nchw f32")))
+    ['direct', 'im2col', 'winograd2', 'winograd4']
+    """
+    return {
+        other["algorithm"]: other["estimate_us"] / 1e6
+        for other in fastconv.explain(problem).alternatives
+        if other["supported"]
+    }
+
+
+def time_algorithms(problem: Problem, names: Iterable[str], rounds: int, seconds: float) -> dict[str, float]:
+    """Return the median seconds of a convolution by each of the algorithms, in turn, see `in_turn`."""
+    arrays = make_arrays("random", problem)
+    out = np.empty(problem.output_shape, problem.dtype)
+    calls = {name: kernel_call(problem, arrays, name, out=out) for name in names}
+    samples = in_turn([*calls.values()], rounds, seconds=seconds)
+    return {name: statistics.median(times) for name, times in zip(calls, samples, strict=True)}

@@ -29,7 +29,6 @@ class Machine:
     instruction_set: str
     threads: int
     load: float
-    peak_gflops: dict[str, float]
     fastconv: str
     numpy: str
     python: str
@@ -48,33 +47,10 @@ def differences(first: Machine, second: Machine) -> list[str]:
     ]
 
 
-def measure_peak(threads: int, bursts: int = 4, seconds: float = 0.05) -> dict[str, float]:
-    """Measure the GFLOP/s of bare multiply-adds: the best of several bursts, as a disturbed one is no peak.
-
-    Parameters
-    ----------
-    threads : int
-        How many threads multiply.
-    bursts, seconds : int, float
-        How often, and for how long each.
-
-    Returns
-    -------
-    dict
-        By dtype.
-    """
-    found = [_fastconv.measure_peak(seconds, threads) for _ in range(bursts)]
-    return {
-        "float32": max(peak["float32"] for peak in found),
-        "float64": max(peak["float64"] for peak in found),
-    }
-
-
 def describe_machine() -> Machine:
-    """Describe this machine as fastconv uses it now, and measure its peak, see `measure_peak`."""
+    """Describe this machine as fastconv uses it now."""
     cpu: dict[str, Any] = {**_fastconv.cpu_info()}
     build: dict[str, Any] = {**_fastconv.build_info()}
-    threads, load = fastconv.get_num_threads(), os.getloadavg()[0]
     return Machine(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         processor=str(cpu["model"]),
@@ -82,9 +58,8 @@ def describe_machine() -> Machine:
         caches={name: int(cpu[name]) for name in ("l1d", "l2", "l3")},
         system=f"{platform.system()} {platform.machine()}",
         instruction_set=fastconv.instruction_set(),
-        threads=threads,
-        load=round(load, 2),
-        peak_gflops=measure_peak(threads),
+        threads=fastconv.get_num_threads(),
+        load=round(os.getloadavg()[0], 2),
         fastconv=str(build.pop("version")),
         numpy=np.__version__,
         python=platform.python_version(),
@@ -105,20 +80,12 @@ def as_asked(threads: int | None, instruction_set: str | None) -> Iterator[None]
         fastconv.set_instruction_set(before)
 
 
-SPIN = "OPENBLAS_THREAD_TIMEOUT"
-
-
 def fair_environment(threads: int) -> dict[str, str]:
-    """Return the environment variables under which NumPy and fastconv can be timed side by side.
+    """Return the environment variables under which libraries can be timed side by side.
 
-    NumPy's matrix product (OpenBLAS) gets as many threads as fastconv. Its idle threads, which otherwise
-    keep a core busy for 100 ms after a product and so slow down whatever is timed next, fall asleep after
-    2^20 cycles: soon, but not between two products that follow each other.
-    They count only if set before NumPy is imported.
+    All get as many threads as fastconv. OpenBLAS's idle threads, which otherwise keep a core busy for 100 ms
+    after a product and so slow down whatever is timed next, fall asleep after 2^20 cycles: soon, but not
+    between two products that follow each other. They count only if set before a library is imported.
     """
-    return {"OPENBLAS_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), SPIN: "20"}
-
-
-def settling_seconds() -> float:
-    """Return how long the threads of a NumPy call stay busy after it, see `fair_environment`."""
-    return 0.002 if os.environ.get(SPIN) else 0.12
+    counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {**dict.fromkeys(counts, str(threads)), "OPENBLAS_THREAD_TIMEOUT": "20"}

@@ -1,8 +1,8 @@
 """The problems of the benchmark, by name: one list for the command line, `benchmarks/` and the tests.
 
 Names say where a problem comes from: ``photo`` (a filter over a real photograph), ``r50`` (ResNet-50),
-``vgg`` (VGG-16), ``mbv2`` (MobileNetV2), ``lenet`` (LeNet-5), ``signal``, ``volume``, ``pool``. A last part
-``nhwc`` or ``f64`` marks the same layer with channels last or in float64.
+``vgg`` (VGG-16), ``mbv2`` (MobileNetV2), ``lenet`` (LeNet-5), ``signal``, ``volume``, ``pool``, ``tiny``. A
+last part ``nhwc`` or ``f64`` marks the same layer with channels last or in float64.
 """
 
 import re
@@ -16,6 +16,8 @@ OPERATORS = tuple(f"{kind}{rank}d" for kind in ("conv", "max_pool", "avg_pool") 
 """What a problem string may begin with."""
 
 LAYERS: dict[str, str] = {
+    # So small that even loops in Python can be timed.
+    "tiny.3x3": "conv2d n1 ic1 ih28 iw28 oc8 kh3 kw3 s1 p1 nchw f32",
     # A photograph of 512 x 600 pixels, three colours, each filtered by itself.
     "photo.3x3": "conv2d n1 ic3 ih600 iw512 oc3 kh3 kw3 s1 p1 g3 nchw f32",
     "photo.5x5": "conv2d n1 ic3 ih600 iw512 oc3 kh5 kw5 s1 p2 g3 nchw f32",
@@ -70,6 +72,23 @@ LAYERS: dict[str, str] = {
     "pool.max2x2.nhwc": "max_pool2d n1 c64 ih112 iw112 kh2 kw2 nhwc f32",
     "pool.avg3x3.f64": "avg_pool2d n1 c64 ih56 iw56 kh3 kw3 s1 p1 nchw f64",
 }
+
+_QUICK = (
+    *("photo.3x3", "r50.conv1", "r50.l1.3x3", "r50.l2.3x3s2", "r50.l3.1x1", "r50.l1.3x3.nhwc", "vgg.conv4_2"),
+    *("mbv2.dw112", "lenet.c3", "grouped.g32", "signal.fir", "pool.max2x2"),
+)
+
+
+def quick() -> dict[str, str]:
+    """Return a few of `LAYERS`, one of each kind.
+
+    Examples
+    --------
+    >>> from fastconv.bench import quick
+    >>> len(quick())
+    12
+    """
+    return {name: LAYERS[name] for name in _QUICK}
 
 
 def select(only: str = "", dtype: str = "", among: Mapping[str, str] = LAYERS) -> dict[str, fastconv.Problem]:

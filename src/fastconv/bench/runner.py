@@ -1,80 +1,40 @@
-"""The timing engine: verify first, then time fastconv and NumPy in turn.
+"""The run: verify first, then time all libraries in turn.
 
-One problem at a time. Every kernel and every baseline computes it once and is compared with the float64
-result; one that differs is reported and not timed. Then, in each round, each of them is timed once, one
-after the other, so that a drift of the machine meets all alike; times are medians over the rounds, and
-a speed-up is the median of the ratios within the rounds.
+Each library has a process of its own, see `Process`, and gets everything several times, in processes begun
+anew. A process makes a problem ready and verifies every way; one whose result differs is reported and not
+timed. Then, in each round, each library has its turn, so that a drift of the machine meets all alike. Between
+the rounds a canary tells whether the machine did something else: such a round is measured again.
 """
 
-import json
-import math
-import statistics
+from __future__ import annotations
+
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-import fastconv
-from fastconv.bench.baselines import baselines
-from fastconv.bench.data import Arrays, computed_in, make_arrays
-from fastconv.bench.intervals import median_interval
-from fastconv.bench.kernels import kernel_call, kernel_names
-from fastconv.bench.machine import (
-    Machine,
-    as_asked,
-    describe_machine,
-    differences,
-    measure_peak,
-    settling_seconds,
-)
-from fastconv.bench.report import Report, Row
+from fastconv import Problem
+from fastconv.bench.canary import Canary
+from fastconv.bench.data import make_arrays
+from fastconv.bench.figures import with_figures
+from fastconv.bench.limits import Limits, measure_limits
+from fastconv.bench.machine import Machine, as_asked, describe_machine, differences
+from fastconv.bench.parts import Part
+from fastconv.bench.processes import Process, ProcessError
+from fastconv.bench.report import OURS, Report, Row
+from fastconv.bench.settings import Settings
+from fastconv.bench.verify import exact_result
 
-Call: TypeAlias = Callable[[], NDArray[Any]]
-Samples: TypeAlias = dict[str, list[float]]  # seconds a call, a number for each round
-T = TypeVar("T")
-
-TOLERANCE = {dtype: 256 * float(np.finfo(dtype).eps) for dtype in ("float32", "float64")}
-"""Largest difference from float64 over the largest magnitude: ten times Winograd's rounding, a hundredth of
-what one forgotten tap of the largest kernel would do. Max pooling, which does not round, must be equal."""
-TOLERANCE |= {dtype: TOLERANCE["float32"] + eps for dtype, eps in (("float16", 2**-10), ("bfloat16", 2**-7))}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to run.
-
-    Attributes
-    ----------
-    rounds : int
-        Rounds at most; a problem stops after three if it has used its seconds.
-    seconds : float
-        Time for the rounds of one problem.
-    sample : float
-        Seconds that one sample takes at least, by repeating a quick call.
-    prepared : bool
-        Weights packed before the timing, see `kernel_call`.
-    threads, instruction_set : int, str, optional
-        None leaves what is set.
-    algorithm : str, optional
-        Only this kernel, see `kernel_names`; None for all.
-    """
-
-    rounds: int = 9
-    seconds: float = 0.8
-    sample: float = 0.003
-    prepared: bool = True
-    threads: int | None = None
-    instruction_set: str | None = None
-    algorithm: str | None = None
+_REPEATS = 2  # times the rounds: so many may be measured again
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run tells while it goes: `done` problems of `total`, and the `name` that comes next."""
+    """What a run tells while it goes: `done` steps of `total`, and the `name` of what comes next."""
 
     done: int
     total: int
@@ -82,53 +42,55 @@ class Progress:
 
 
 def run(
-    problems: Mapping[str, fastconv.Problem],
+    parts: Sequence[Part],
+    libraries: Sequence[str] = ("fastconv", "numpy"),
     settings: Settings | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     begun: Report | None = None,
 ) -> Report:
-    """Verify and time every kernel and every baseline on each problem.
+    """Verify and time every way of every library on each problem.
 
     Parameters
     ----------
-    problems : mapping of str to Problem
-        By name, see `select`.
+    parts : sequence of Part
+        What to measure, see `parts.layers` and `parts.sweeps`.
+    libraries : sequence of str
+        See `fastconv.bench.libraries.adapter`; one that cannot begin is reported and left out.
     settings : Settings, optional
         Rounds, threads and so on.
     progress : callable
-        Called before each problem and at the end.
+        Called before each step and at the end.
     begun : Report, optional
-        A run that stopped early: its rows are kept, and its problems not measured again.
+        A run that stopped early: what it measured is kept, and not measured again.
 
     Returns
     -------
     Report
-        KeyboardInterrupt ends the run early, with the rows measured so far.
+        KeyboardInterrupt ends the run early, with what was measured so far.
 
     Raises
     ------
     ValueError
-        `begun` is of another machine, or was not run as this would be.
+        `begun` is of another machine or build, or was not run as this would be.
     """
     settings = settings or Settings()
     started = time.perf_counter()
-    with as_asked(settings.threads, settings.instruction_set):
+    with as_asked(settings.threads, settings.instruction_set), tempfile.TemporaryDirectory() as folder:
         machine = describe_machine()
         _check_begun(begun, machine, settings)
-        kept = {name: [row for row in begun.rows if row.name == name] for name in problems} if begun else {}
-        left = {name: problem for name, problem in problems.items() if not kept.get(name)}
-        found, complete = one_by_one(left, lambda name, problem: measure(name, problem, settings), progress)
-        # Before and after, the larger counts: a peak that another process cut short flatters every row.
-        after = measure_peak(machine.threads)
-    peak = {dtype: max(before, after[dtype]) for dtype, before in machine.peak_gflops.items()}
-    measured = {  # what an interruption left out is missing
-        name: [_with_share(row, peak[computed_in(left[name])]) for row in part]
-        for name, part in zip(left, found, strict=False)
-    }
-    rows = [row for name in problems for row in kept.get(name) or measured.get(name, [])]
-    machine = replace(machine, peak_gflops=peak)
+        this = _Run(settings, machine, libraries, Path(folder), progress)
+        if begun:
+            this.go_on(begun)
+        complete = this.measure(parts)
     seconds = time.perf_counter() - started + (begun.seconds if begun else 0)
-    return Report(machine, rows, complete, settings.prepared, seconds)
+    repeated = this.repeated + (begun.repeated if begun else 0)
+    rows = [
+        row
+        for (_, _, problem, threads), case in this.cases.items()
+        for row in with_figures([*case.values()], Problem(problem), this.limits[threads], machine, settings)
+    ]
+    limits = [*this.limits.values()]
+    return Report(machine, settings, limits, this.versions, rows, complete, repeated, seconds)
 
 
 def _check_begun(begun: Report | None, machine: Machine, settings: Settings) -> None:
@@ -136,158 +98,173 @@ def _check_begun(begun: Report | None, machine: Machine, settings: Settings) -> 
     if begun is None:
         return
     unlike = differences(begun.machine, machine)
-    first, second = (json.dumps([it.fastconv, it.build], sort_keys=True) for it in (begun.machine, machine))
-    if first != second:
+    if (begun.machine.fastconv, begun.machine.build) != (machine.fastconv, machine.build):
         unlike.append("another build of fastconv")
-    if begun.prepared != settings.prepared:
-        unlike.append(f"prepared: {begun.prepared}, then {settings.prepared}")
+    if begun.settings != settings:
+        unlike.append(f"settings: {begun.settings}, then {settings}")
     if unlike:
         raise ValueError(
             f"the run that was begun cannot go on, since it was made otherwise: {'; '.join(unlike)}"
         )
 
 
-def one_by_one(
-    problems: Mapping[str, fastconv.Problem],
-    measure: Callable[[str, fastconv.Problem], T],
-    progress: Callable[[Progress], None],
-) -> tuple[list[T], bool]:
-    """Measure one problem after the other; KeyboardInterrupt keeps what was found, with False beside it."""
-    found: list[T] = []
-    try:
-        for done, (name, problem) in enumerate(problems.items()):
-            progress(Progress(done, len(problems), name))
-            found.append(measure(name, problem))
-        progress(Progress(len(problems), len(problems), ""))
-    except KeyboardInterrupt:
-        return found, False
-    return found, True
+_Key = tuple[str, str, str, int]  # part, name, problem string, threads
+_Rows = dict[tuple[str, str], Row]  # by library and way
 
 
-def measure(name: str, problem: fastconv.Problem, settings: Settings) -> list[Row]:
-    """Verify and time one problem: a row for each kernel."""
-    names = [kernel for kernel in kernel_names(problem) if settings.algorithm in (None, kernel)]
-    blank = {
-        kernel: Row(name, str(problem), kernel, chosen=fastconv.explain(problem, kernel).algorithm)
-        for kernel in names
-    }
-    try:
-        arrays = make_arrays(name, problem)
-        exact = exact_result(problem, arrays)
-    except (OSError, ValueError, MemoryError) as error:
-        return [replace(row, status="error", note=str(error)) for row in blank.values()]
+@dataclass
+class _Run:
+    """A run while it goes: the rows of each case so far, without the figures that follow from them."""
 
-    kernels = {kernel: kernel_call(problem, arrays, kernel, settings.prepared) for kernel in names}
-    against: dict[str, Call] = {
-        baseline: partial(function, problem, arrays.x, arrays.weight, arrays.bias)
-        for baseline, function in baselines(problem).items()
-    }
-    verdicts = {kernel: verify(problem, call, exact) for kernel, call in kernels.items()}
-    kernels = {kernel: call for kernel, call in kernels.items() if verdicts[kernel].status == "ok"}
-    against = {
-        baseline: call for baseline, call in against.items() if verify(problem, call, exact).status == "ok"
-    }
-    samples, numpy_samples = _rounds(kernels, against, settings) if kernels else ({}, {})
-    rows = []
-    for kernel, row in blank.items():
-        figures = _figures(problem, samples[kernel], numpy_samples) if kernel in samples else {}
-        rows.append(replace(row, **verdicts[kernel]._asdict(), **figures))
-    return rows
+    settings: Settings
+    machine: Machine
+    libraries: Sequence[str]
+    folder: Path
+    progress: Callable[[Progress], None]
+    cases: dict[_Key, _Rows] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    limits: dict[int, Limits] = field(default_factory=dict)
+    canaries: dict[int, Canary] = field(default_factory=dict)
+    repeated: int = 0
+    steps: int = 0
+    total: int = 0
 
+    def go_on(self, begun: Report) -> None:
+        """Take over what another run measured."""
+        for case in begun.cases():
+            rows = {(row.library, row.way): row for row in case.rows}
+            self.cases[case.part, case.name, case.problem, case.threads] = rows
+        self.limits = {limits.threads: limits for limits in begun.limits}
+        self.versions = dict(begun.libraries)
 
-class Verdict(NamedTuple):
-    """What `verify` found; the fields of the same names in `Row`."""
+    def measure(self, parts: Sequence[Part]) -> bool:
+        """Measure all parts; KeyboardInterrupt keeps what was found, and gives False."""
+        passes = [
+            (part, process) for part in parts for process in range(part.processes or self.settings.processes)
+        ]
+        self.total = sum(len(part.problems) for part, _ in passes)
+        try:
+            for part, process in passes:
+                self._pass(part, process)
+            self.progress(Progress(self.total, self.total, ""))
+        except KeyboardInterrupt:
+            return False
+        return True
 
-    status: str
-    note: str = ""
-    difference: float = math.nan
+    def _pass(self, part: Part, process: int) -> None:
+        """Measure the problems of a part in one set of processes, but those that had such a one before."""
+        threads = part.threads or self.machine.threads
+        left: dict[_Key, Problem] = {}
+        for name, problem in part.problems.items():
+            key = (part.name, name, str(problem), threads)
+            if max((len(row.samples) for row in self.cases.get(key, {}).values()), default=0) <= process:
+                left[key] = problem
+        self.steps += len(part.problems) - len(left)
+        if not left:
+            return
+        self.progress(Progress(self.steps, self.total, "limits"))
+        if threads not in self.limits:
+            self.limits[threads] = measure_limits(threads)
+        if threads not in self.canaries:
+            self.canaries[threads] = Canary(threads)
+        self.progress(Progress(self.steps, self.total, "libraries"))
+        with ExitStack() as stack:
+            libraries = [it for it in self.libraries if not part.libraries or it in part.libraries]
+            begun = [self._begin(library, threads, stack) for library in libraries]
+            processes = [found for found in begun if found]
+            for key, problem in left.items():
+                self.progress(Progress(self.steps, self.total, key[1]))
+                self._case(key, problem, processes, process, part.rounds or self.settings.rounds)
+                self.steps += 1
+                # A library that took its process down with it goes on with the next problem in another.
+                revived = [it if it.alive else self._begin(it.library, threads, stack) for it in processes]
+                processes = [found for found in revived if found]
 
+    def _begin(self, library: str, threads: int, stack: ExitStack) -> Process | None:
+        """Begin a library's process, which ends with the stack; None if it cannot begin."""
+        try:
+            process = stack.enter_context(Process(library, threads, self.machine.instruction_set))
+        except ProcessError as error:
+            self.versions[library] = str(error)
+            return None
+        self.versions[process.name] = process.version
+        return process
 
-def verify(problem: fastconv.Problem, call: Call, exact: NDArray[Any]) -> Verdict:
-    """Compare the result of a call with the float64 one."""
-    try:
-        result = call()
-    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-        return Verdict("error", f"{type(error).__name__}: {error}")
-    if result.shape != exact.shape or result.dtype != np.dtype(problem.dtype):
-        found = f"{result.dtype} {result.shape}"
-        return Verdict("differs", f"the result is {found}, expected {problem.dtype} {exact.shape}")
-    largest = float(np.abs(exact).max(initial=0.0)) or 1.0
-    difference = float(np.abs(result.astype(exact.dtype) - exact).max(initial=0.0)) / largest
-    allowed = 0.0 if problem.op.startswith("max") else TOLERANCE[problem.dtype]
-    if not difference <= allowed:  # NaN does not pass
-        note = f"differs from float64 by {difference:.1e} of the largest value, allowed {allowed:.1e}"
-        return Verdict("differs", note, difference)
-    return Verdict("ok", "", difference)
+    def _case(self, key: _Key, problem: Problem, processes: list[Process], number: int, rounds: int) -> None:
+        """Verify and time one problem, in the processes with this number."""
+        rows = self.cases.setdefault(key, {})
+        try:
+            exact = self._exact(key, problem)
+        except (OSError, ValueError, MemoryError) as error:
+            rows[OURS, ""] = Row(*key, OURS, "", status="error", note=str(error))
+            return
+        live = {process: self._load(key, process, exact, rows) for process in processes}
+        first = number % max(1, len(processes))  # who comes after whom may matter
+        order = [*processes[first:], *processes[:first]]
+        timed = {process: live[process] for process in order if live[process]}
+        samples = self._rounds(timed, rows, key[3], rounds)
+        for found, times in samples.items():
+            row = rows[found]
+            before = [*row.samples, *[[] for _ in range(number - len(row.samples))]]
+            rows[found] = replace(row, samples=[*before, times])
 
+    def _exact(self, key: _Key, problem: Problem) -> Path:
+        """Return the file of the float64 result, computed once in a run."""
+        path = self.folder / f"{[*self.cases].index(key)}.npy"
+        if not path.exists():
+            np.save(path, exact_result(problem, make_arrays(key[1], problem)))
+        return path
 
-def exact_result(problem: fastconv.Problem, arrays: Arrays) -> NDArray[Any]:
-    """Compute the problem in float64, by the baseline nearest to the definition that is quick enough."""
-    exact, known = arrays.astype("float64"), baselines(problem)
-    for name in ("slices", "im2col"):
-        if name in known:
-            return known[name](problem, exact.x, exact.weight, exact.bias)
-    raise ValueError(f"no NumPy baseline computes {problem}")
+    def _load(self, key: _Key, process: Process, exact: Path, rows: _Rows) -> list[str]:
+        """Make a problem ready in a process; return the ways that may be timed."""
+        request = {"name": key[1], "problem": key[2], "exact": str(exact), "prepared": self.settings.prepared}
+        only = self.settings.way if process.name == OURS else None
+        # What was refused once is refused for good.
+        refused = [
+            way for (library, way), row in rows.items() if library == process.name and row.status != "ok"
+        ]
+        try:
+            verdicts = process.ask("load", **request, only=only, without=refused)
+        except ProcessError as error:
+            rows[process.name, ""] = Row(*key, process.name, "", status="error", note=str(error))
+            return []
+        for way, verdict in verdicts.items():
+            known = rows.get((process.name, way), Row(*key, process.name, way))
+            rows[process.name, way] = replace(known, **verdict)
+        return [way for way in verdicts if rows[process.name, way].status == "ok"]
 
-
-def in_turn(calls: Sequence[Call], settings: Settings, settling: int = 0) -> list[list[float]]:
-    """Time every call once a round; a round has the same place in every list.
-
-    The first `settling` calls are NumPy's: each is followed by a pause in which its threads fall asleep.
-    """
-    repeats = [max(1, round(settings.sample / max(_time(call, 1), 1e-7))) for call in calls]
-    samples: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + settings.seconds
-    for done in range(settings.rounds):
-        if done >= 3 and time.perf_counter() > end:
-            break
-        for index, call in enumerate(calls):
-            call()  # brings caches and threads back from what ran before
-            samples[index].append(_time(call, repeats[index]))
-            if index < settling:
-                time.sleep(settling_seconds())
-    return samples
-
-
-def _rounds(
-    kernels: dict[str, Call], against: dict[str, Call], settings: Settings
-) -> tuple[Samples, Samples]:
-    """Time kernels and baselines in turn."""
-    samples = in_turn([*against.values(), *kernels.values()], settings, settling=len(against))
-    return (
-        dict(zip(kernels, samples[len(against) :], strict=True)),
-        dict(zip(against, samples[: len(against)], strict=True)),
-    )
-
-
-def _time(call: Call, repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
-
-
-def _figures(problem: fastconv.Problem, samples: list[float], numpy_samples: Samples) -> dict[str, Any]:
-    """Return what the samples of one kernel and of all baselines come to: fields of `Row`."""
-    seconds = statistics.median(samples)
-    figures: dict[str, Any] = {
-        "rounds": len(samples),
-        "samples": samples,
-        "seconds": seconds,
-        "gflops": problem.flops / seconds / 1e9,
-        "gbytes": problem.bytes / seconds / 1e9,
-    }
-    medians = {baseline: statistics.median(times) for baseline, times in numpy_samples.items()}
-    if medians:
-        best = min(medians, key=medians.__getitem__)
-        ratios = [theirs / ours for theirs, ours in zip(numpy_samples[best], samples, strict=True)]
-        low, high = median_interval(ratios)
-        figures |= {"baselines": medians, "baseline": best, "baseline_seconds": medians[best]}
-        figures |= {"baseline_samples": numpy_samples[best], "speedup": statistics.median(ratios)}
-        figures |= {"speedup_low": low, "speedup_high": high}
-    return figures
-
-
-def _with_share(row: Row, peak: float) -> Row:
-    """Fill in the share of peak, where multiplying is the work."""
-    return row if "pool" in row.problem or row.status != "ok" else replace(row, peak_share=row.gflops / peak)
+    def _rounds(
+        self, live: dict[Process, list[str]], rows: _Rows, threads: int, rounds: int
+    ) -> dict[tuple[str, str], list[float]]:
+        """Time all ways in turn, in rounds between which the canary found the machine quiet."""
+        canary, settings = self.canaries[threads], self.settings
+        found: dict[tuple[str, str], list[float]] = {}
+        order, done, identities = [*live], 0, [process.identity for process in live]
+        canary.forget(identities)
+        quiet = canary.quiet(identities)
+        for _ in range(rounds * (1 + _REPEATS)):
+            if done == rounds or not order:
+                break
+            times: dict[tuple[str, str], float] = {}
+            for process in [*order]:
+                ways = live[process]
+                try:
+                    answer = process.ask("time", ways=ways, seconds=settings.sample, cold=settings.cold)
+                except ProcessError as error:
+                    order.remove(process)
+                    for way in ways:
+                        it = process.name, way
+                        rows[it] = replace(rows[it], status="error", note=str(error))
+                        found.pop(it, None)
+                    continue
+                times |= {(process.name, way): seconds for way, seconds in answer.items()}
+                time.sleep(process.settling)
+            before, quiet = quiet, canary.quiet(identities)
+            if not (before and quiet):
+                self.repeated += 1
+                continue
+            done += 1
+            order = [*order[1:], *order[:1]]
+            for it, seconds in times.items():
+                found.setdefault(it, []).append(seconds)
+        return found

@@ -2,7 +2,7 @@
 
 import sys
 
-_EXTRA = {"click", "rich", "PIL", "matplotlib"}
+_EXTRA = {"click", "rich", "PIL", "matplotlib", "jinja2", "scipy"}
 
 
 def main() -> None:
@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from fastconv.cli.app import app
 
-        app(prog_name="fastconv", obj={"script": True})
+        app(prog_name="fastconv")
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package not in _EXTRA:

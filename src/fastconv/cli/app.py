@@ -9,7 +9,7 @@ from rich.table import Table
 
 import fastconv
 from fastconv import _fastconv
-from fastconv.bench.machine import measure_peak
+from fastconv.bench import measure_peak
 from fastconv.cli.bench import bench
 from fastconv.cli.filter import filter_photo
 from fastconv.cli.run import run_network

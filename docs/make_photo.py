@@ -1,22 +1,18 @@
-"""Make the pictures of the README in docs/images, with the installed fastconv.
+"""Make docs/images/photo.png with the installed fastconv: a photograph and what three filters make of it.
 
-    fastconv bench --json bench.json && python docs/make_figures.py bench.json
-
-``photo.png``: a photograph and what three filters make of it. ``speedup.png``: the bars of a benchmark's
-result; left as it is if no result is given.
+python docs/make_photo.py
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from fastconv import filters
-from fastconv.bench import Report, photograph
-from fastconv.bench.plot import plot
+from fastconv.bench import photograph
+from fastconv.bench.plots.style import INK, PAPER
 
 IMAGES = Path(__file__).resolve().parent / "images"
 
@@ -34,28 +30,16 @@ def photo_strip(path: Path) -> None:
     height, width = photo.shape[:2]
     inches = 2.5
     title = 0.3
-    figure = Figure(figsize=(len(panels) * inches, inches * height / width + title), facecolor="white")
+    figure = Figure(figsize=(len(panels) * inches, inches * height / width + title), facecolor=PAPER)
     axes = figure.subplots(1, len(panels))
     figure.subplots_adjust(0, 0, 1, 1 - title / figure.get_figheight(), wspace=0.025)
     for axis, (name, pixels) in zip(axes, panels.items(), strict=True):
         axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
-        axis.set_title(name, fontsize=10, color="#1f2933", pad=5)
+        axis.set_title(name, fontsize=10, color=INK, pad=5)
         axis.set_axis_off()
     figure.savefig(path, dpi=100)
 
 
-def main() -> None:
-    """Make the pictures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("result", nargs="?", help="a file that `fastconv bench --json` wrote")
-    result = parser.parse_args().result
+if __name__ == "__main__":
     IMAGES.mkdir(parents=True, exist_ok=True)
     photo_strip(IMAGES / "photo.png")
-    if result:
-        plot(Report.read(result), IMAGES / "speedup.png")
-
-
-if __name__ == "__main__":
-    main()
