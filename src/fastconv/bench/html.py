@@ -23,7 +23,7 @@ _TEXTS = {
         "How much faster, layer by layer",
         "A bar begins at 1, as fast as the fastest way of any other library, whose name stands beside the "
         "value. To the right fastconv is faster, to the left slower. The thin line spans what the median may "
-        "be, at 95 % confidence.",
+        "be, at 95 % confidence; it ends a third beyond the bar at the latest, the table has all of it.",
     ),
     "libraries": (
         "Every library",
