@@ -10,6 +10,9 @@ import math
 import os
 import re
 import statistics
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +262,24 @@ def test_the_library_of_the_documentation(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert report.libraries["mine"] == "1.0"
     (row,) = (row for row in report.rows if row.library == "mine")
     assert (row.way, row.status) == ("plain", "ok")
+
+
+def test_numpy_is_enough(tmp_path: Path) -> None:
+    """A run, and what is written of it, need nothing else."""
+    code = f"""
+        import sys
+        for name in ("click", "rich", "PIL", "matplotlib", "scipy", "jinja2", "torch", "onnx"):
+            sys.modules[name] = None
+        from fastconv.bench import Settings, layers, run, select
+        report = run([layers(select("tiny"))], ["fastconv", "numpy"], Settings(1, 1, 1e-4))
+        report.write({str(tmp_path / "a.json")!r})
+        report.write_csv({str(tmp_path / "a.csv")!r})
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, env=environment, timeout=120)
+    report = Report.read(tmp_path / "a.json")
+    assert report.measured_libraries == ["fastconv", "numpy"]
+    assert not report.failures
 
 
 def test_a_disturbed_round_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
