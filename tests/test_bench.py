@@ -291,11 +291,16 @@ def test_a_disturbed_round_is_measured_again(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_machine_that_is_never_quiet_gets_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the run goes on when it is."""
     make_quick(monkeypatch, *[False] * 99)
-    (row,) = ran(POOL).rows
+    disturbed = ran(POOL)
+    (row,) = disturbed.rows
     assert row.status == "disturbed"
     assert math.isnan(row.seconds)
     assert "in every round" in row.note
+    make_quick(monkeypatch)
+    (again,) = ran(POOL, begun=disturbed).rows
+    assert again.seconds > 0
 
 
 def test_canary_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:

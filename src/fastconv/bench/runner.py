@@ -132,7 +132,11 @@ class _Run:
     def go_on(self, begun: Report) -> None:
         """Take over what another run measured."""
         for case in begun.cases():
-            rows = {(row.library, row.way): row for row in case.rows}
+            # What the machine disturbed then may be measured now.
+            again = [
+                replace(row, status="ok", note="") if row.status == "disturbed" else row for row in case.rows
+            ]
+            rows = {(row.library, row.way): row for row in again}
             self.cases[case.part, case.name, case.problem, case.threads] = rows
         self.limits = {limits.threads: limits for limits in begun.limits}
         self.versions = dict(begun.libraries)
