@@ -170,7 +170,7 @@ def serve(library: str, threads: int, requests: Connection) -> None:
 @contextmanager
 def processes(threads: int) -> Iterator[dict[str, Connection]]:
     """A process for each library."""
-    os.environ |= fair_environment(threads) | {"OMP_NUM_THREADS": str(threads)}
+    os.environ |= fair_environment(threads)
     context = multiprocessing.get_context("spawn")
     connections, children = {}, []
     for library in LIBRARIES:

@@ -149,7 +149,7 @@ def measure(name: str, threads: int, rounds: int, folder: Path) -> dict[str, Any
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write everything here."
 )
 def main(only: str, threads: int, rounds: int, json_file: Path | None) -> None:
-    os.environ |= fair_environment(threads) | {"OMP_NUM_THREADS": str(threads)}
+    os.environ |= fair_environment(threads)
     chosen = [name for name in NAMES if any(text in name for text in only.split(","))]
     if not chosen:
         raise click.BadParameter(f"{only!r}: expected parts of {', '.join(NAMES)}", param_hint="--only")

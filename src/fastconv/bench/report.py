@@ -164,9 +164,9 @@ class Report:
         """Names of the libraries that have rows, fastconv first."""
         return sorted({row.library: None for row in self.rows}, key=lambda name: name != OURS)
 
-    def limits_with(self, threads: int) -> Limits:
-        """Return what the machine can do with so many threads."""
-        return next(limits for limits in self.limits if limits.threads == threads)
+    def limits_with(self, threads: int) -> Limits | None:
+        """Return what the machine can do with so many threads, if that was measured."""
+        return next((limits for limits in self.limits if limits.threads == threads), None)
 
     def write(self, path: str | Path) -> None:
         """Write everything as JSON; a number that was not measured becomes null."""

@@ -23,11 +23,10 @@ def print_machine(console: Console, report: Report) -> None:
     machine = report.machine
     threads = f"{machine.threads} thread" + "s" * (machine.threads > 1)
     console.print(f"{machine.processor}, {machine.instruction_set}, {threads}, {machine.date}")
-    for limits in report.limits:
-        if limits.threads == machine.threads:
-            peaks = limits.gflops[machine.instruction_set].items()
-            arithmetic = ", ".join(f"{value:.0f} GFLOP/s {dtype}" for dtype, value in peaks)
-            levels = ", ".join(f"{level} {value:.0f}" for level, value in limits.gbytes.items())
-            console.print(f"limits: {arithmetic}; GB/s {levels}", style="dim")
+    if limits := report.limits_with(machine.threads):
+        peaks = limits.gflops[machine.instruction_set].items()
+        arithmetic = ", ".join(f"{value:.0f} GFLOP/s {dtype}" for dtype, value in peaks)
+        levels = ", ".join(f"{level} {value:.0f}" for level, value in limits.gbytes.items())
+        console.print(f"limits: {arithmetic}; GB/s {levels}", style="dim")
     versions = ", ".join(f"{name} {version}" for name, version in report.libraries.items())
     console.print(versions, style="dim", markup=False)

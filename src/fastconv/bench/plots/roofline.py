@@ -59,7 +59,7 @@ def draw(report: Report) -> Figure | None:
     """
     points = _points(report)
     threads = next((case.threads for case in report.cases(LAYERS)), report.machine.threads)
-    limits = next((limits for limits in report.limits if limits.threads == threads), None)
+    limits = report.limits_with(threads)
     if not points or limits is None or report.machine.instruction_set not in limits.gflops:
         return None
     page = frame(report, "Under the roofs of the machine", _HEIGHT, _legend(points), threads)
