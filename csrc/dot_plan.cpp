@@ -23,7 +23,8 @@ DotPlan<T>::DotPlan(const Problem& p, const DotKernels<T>& kernels, int threads)
     a.epilogue.low = T(p.activation.low);
     a.epilogue.high = T(p.activation.high);
     w.image = dense_tensor(p, p.ic, p.input);
-    if (p.taps() == 1 && p.input == p.output && !p.padded() && p.output[2] < narrow_row) {
+    const bool flat = p.taps() == 1 && p.input == p.output && !p.padded() && p.output[2] < narrow_row;
+    if (flat) {
         flatten(w.image);
         flatten(a.out);
     }
@@ -35,7 +36,7 @@ DotPlan<T>::DotPlan(const Problem& p, const DotKernels<T>& kernels, int threads)
         w.padded[i] = w.image.size[i] + p.before[i] + p.after[i];
         a.in.size[i] = w.padded[i];
         a.kernel[i] = p.kernel[i];
-        a.step[i] = p.stride[i];
+        a.step[i] = flat ? 1 : p.stride[i];  // a stride along an axis of one pixel is none
         a.dilation[i] = p.dilation[i];
     }
     const auto at_least_one = [](int64_t n) { return std::max<int64_t>(n, 1); };

@@ -66,6 +66,7 @@ WeightGradientArgs<T> WeightGradientPlan::arguments(bool winograd, bool finite) 
     if (p.taps() == 1 && p.input == p.output && !p.padded()) {
         flatten(a.in);
         flatten(a.out);
+        for (auto& step : a.step) step = 1;  // a stride along an axis of one pixel is none
     }
     a.depthwise = !winograd && finite && p.groups > 1 && a.group_in == 1 && a.group_out == 1;
     if (a.depthwise) {

@@ -57,6 +57,8 @@ CONVOLUTIONS = {
     "pointwise-stride-nhwc": "conv2d n1 ic9 ih11 iw8 oc14 kh1 kw1 s2 p0 nhwc f32",
     "pointwise-padded": "conv2d n1 ic5 ih4 iw6 oc7 kh1 kw1 s1 p1 nchw f32 bias",
     "pointwise-one-pixel": "conv2d n1 ic65 ih1 iw1 oc63 kh1 kw1 s1 p0 nchw f32",
+    "pointwise-one-column-stride": "conv2d n2 ic20 ih13 iw1 oc8 kh1 kw1 sh1 sw2 p0 g2 nhwc f32 bias",
+    "pointwise-one-column-stride-nchw": "conv2d n2 ic20 ih13 iw1 oc8 kh1 kw1 sh1 sw2 p0 nchw f64",
     "pointwise-groups": "conv2d n2 ic12 ih5 iw5 oc6 kh1 kw1 s1 p0 g3 nhwc f64",
     "winograd-one-tile": "conv2d n1 ic3 ih4 iw4 oc2 kh3 kw3 s1 p0 nchw f32",
     "winograd-under-a-tile": "conv2d n1 ic3 ih3 iw3 oc2 kh3 kw3 s1 p0 nchw f64 bias",
