@@ -101,7 +101,7 @@ fastconv_plan* make_plan(const fastconv_convolution* c, const void* weights, con
         const WeightStrides strides = weight_strides(p);
         const bool finite = std::isfinite(largest(p.dtype, isa, weights, strides.size, threads));
         const Choice choice = choose_for_weights(p, c->algorithm ? c->algorithm : "auto", isa, finite);
-        ConvPlan plan(p, choice.algorithm->id, isa, threads, strides, true, finite);
+        ConvPlan plan(p, choice.algorithm->id, isa, threads, strides, true, finite, choice.order);
         Buffer copy(bias ? p.oc * p.element_size() : 0);
         if (bias && p.oc) std::memcpy(copy.data(), bias, size_t(p.oc * p.element_size()));
         auto packed = plan.pack(weights);

@@ -17,14 +17,18 @@ int64_t panels_of(int64_t channels, int lanes, int vectors) {
     return std::max<int64_t>(parts_of(channels, lanes) / vectors, 1);
 }
 
-ProductOrder product_order(const Problem& p, AlgorithmId id, const KernelTable& isa, bool pixel_lanes) {
+SumOrder sum_order(const Problem& p, AlgorithmId id, bool pixel_lanes) {
+    return {p.padded(), pixel_lanes && chooses_lanes(id)};
+}
+
+bool chooses_lanes(AlgorithmId id) { return id == AlgorithmId::depthwise || id == AlgorithmId::winograd4; }
+
+ProductOrder product_order(const Problem& p, AlgorithmId id, SumOrder order) {
     const int64_t in = p.ic / p.groups, kh = p.kernel[1], kw = p.kernel[2];
-    const bool columns_last = !p.padded() || isa.f32.few_registers;
-    if (id == AlgorithmId::depthwise && pixel_lanes) return {kw * kh, {in * kw * kh, 1, kh}};
-    if (id == AlgorithmId::depthwise) return {kw, {kh * in * kw, in * kw, 1}};
     if (is_winograd(id)) id = AlgorithmId::direct;  // which computes the tiles that Winograd's algorithm would spoil
-    if (id == AlgorithmId::direct && columns_last) return {kw, {kh * in * kw, in * kw, 1}};
-    if (id == AlgorithmId::direct) return {1, {kw * kh * in, in, kh * in}};
+    if (id == AlgorithmId::depthwise && order.pixel_lanes) return {kw * kh, {in * kw * kh, 1, kh}};
+    if (id == AlgorithmId::direct && order.by_taps) return {1, {kw * kh * in, in, kh * in}};
+    if (id == AlgorithmId::depthwise || id == AlgorithmId::direct) return {kw, {kh * in * kw, in * kw, 1}};
     if (p.layout == Layout::channels_first) return {p.taps(), {kh * kw, kw, 1}};
     return {1, {kh * kw * in, kw * in, in}};
 }

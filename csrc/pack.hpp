@@ -18,7 +18,10 @@ struct WeightStrides {
 };
 WeightStrides weight_strides(const Problem&);  // of a contiguous array, as the problem's layout has it
 
-ProductOrder product_order(const Problem&, AlgorithmId, const KernelTable&, bool pixel_lanes);
+// Of a problem as it is computed. Algorithms whose sums have another order with pixels in lanes: chooses_lanes().
+bool chooses_lanes(AlgorithmId);
+SumOrder sum_order(const Problem&, AlgorithmId, bool pixel_lanes);
+ProductOrder product_order(const Problem&, AlgorithmId, SumOrder);
 
 // Where each product of an output channel lies, counted from the channel's first element, and its number; in the order in
 // which they lie.

@@ -145,6 +145,14 @@ std::string describe_tile(const Problem& p, AlgorithmId id, const KernelTable& i
     }
 }
 
+// How a problem is computed; a part of one whose border is drawn, as the order of its sums tells, has its own drawn too.
+Problem computed_in_order(const Problem& asked, AlgorithmId id, const KernelTable& isa, bool finite,
+                          std::optional<SumOrder> order) {
+    const Problem p = as_computed(asked, id, isa, finite);
+    const bool drawn = id == AlgorithmId::direct && order && !order->by_taps && p.padded();
+    return drawn && finite && p.layout == Layout::channels_first ? with_phases_sorted(asked) : p;
+}
+
 bool is_drawn(const Problem& asked, const Problem& computed) {
     return asked.padded() != computed.padded() || asked.stride != computed.stride;
 }
@@ -156,9 +164,9 @@ int64_t bytes_drawn(const Problem& p, const Border& border) {  // of an image
 }  // namespace
 
 ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa, int threads, const WeightStrides& weights,
-                   bool prepared, bool finite)
+                   bool prepared, bool finite, std::optional<SumOrder> order)
     : asked_(asked),
-      problem_(as_computed(asked, id, isa, finite)),
+      problem_(computed_in_order(asked, id, isa, finite, order)),
       strides_(weights),
       format_{id, &isa, false, {}},
       threads_(threads) {
@@ -185,8 +193,10 @@ ConvPlan::ConvPlan(const Problem& asked, AlgorithmId id, const KernelTable& isa,
             flatten(a.out);
         }
         a.pixel_lanes = pixels_in_lanes(p, id, isa);
+        if (order && chooses_lanes(id)) a.pixel_lanes = order->pixel_lanes;
         if (skips_padding(id)) a.pixel_lanes &= finite || !spoiled_by_weights(p, id, a.pixel_lanes);
-        format_.order = product_order(p, id, isa, a.pixel_lanes);
+        order_ = order.value_or(fastconv::sum_order(p, id, a.pixel_lanes));
+        format_.order = product_order(p, id, order_);
         format_.tiles = a.pixel_lanes && id != AlgorithmId::direct;
         a.weight_tiles = format_.tiles && !is_winograd(id);
         a.images = id == AlgorithmId::im2col || is_winograd(id) ? 1 : p.n;  // pixels and tiles run through all images

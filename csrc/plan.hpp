@@ -18,9 +18,9 @@ namespace fastconv {
 class ConvPlan {
    public:
     // `prepared` says that weights will come packed, `finite` that all will be finite: some kernels need that where there is
-    // padding (spoiled_by_weights).
+    // padding (spoiled_by_weights). Sums in an order other than the problem's own are those of a part of another problem.
     ConvPlan(const Problem&, AlgorithmId, const KernelTable&, int threads, const WeightStrides&, bool prepared,
-             bool finite = true);
+             bool finite = true, std::optional<SumOrder> = std::nullopt);
 
     // Whether x, weights and y are of the problem's own type, which is bfloat16 then, rather than of the one computed in.
     bool takes_halves() const { return dot_.has_value(); }
@@ -50,6 +50,7 @@ class ConvPlan {
     std::vector<int64_t> profile(const void* x, const PackedWeights&, const void* bias, void* y) const;
 
     const PlanSummary& summary() const { return summary_; }
+    SumOrder sum_order() const { return order_; }
 
    private:
     void divide();
@@ -84,6 +85,7 @@ class ConvPlan {
     std::unique_ptr<const Border> border_;
     WeightStrides strides_;
     WeightFormat format_;
+    SumOrder order_{};
     int threads_;
     std::variant<ConvArgs<float>, ConvArgs<double>> args_;  // all but the pointers
     std::optional<DotPlan<float>> dot_;                     // does it all, if there is one

@@ -68,6 +68,16 @@ std::string unsupported_pool(const Problem& p, const KernelTable&) {
     return is_conv(p) ? "computes pooling, not convolutions" : "";
 }
 
+// A name without the order behind it, which is put into `order`.
+std::string without_order(const std::string& name, std::optional<SumOrder>& order) {
+    const size_t slash = name.find('/');
+    if (slash == std::string::npos) return name;
+    for (const bool by_taps : {false, true})
+        for (const bool pixel_lanes : {false, true})
+            if (const SumOrder o{by_taps, pixel_lanes}; name.substr(slash + 1) == to_string(o)) order = o;
+    return order ? name.substr(0, slash) : name;
+}
+
 double cost_of(const Candidate& c) { return c.microseconds; }
 
 // ---- what was measured ----
@@ -93,6 +103,8 @@ std::optional<AlgorithmId> recall_choice(const Problem& p, const KernelTable& is
 }
 
 }  // namespace
+
+std::string to_string(SumOrder o) { return std::string(o.by_taps ? "taps" : "columns") + (o.pixel_lanes ? "+pixels" : ""); }
 
 const std::vector<Algorithm>& algorithms() {
     static const std::vector<Algorithm> list = {
@@ -139,7 +151,9 @@ void forget_choices() {
 
 uint64_t choice_generation() { return remembered().generation.load(std::memory_order_relaxed); }
 
-void check_algorithm_name(const std::string& name) {
+void check_algorithm_name(const std::string& asked) {
+    std::optional<SumOrder> order;
+    const std::string name = without_order(asked, order);
     std::string known = "'auto', 'strict', 'winograd'";
     if (name == "auto" || name == "strict" || name == "winograd") return;
     for (const auto& a : algorithms()) {
@@ -149,14 +163,15 @@ void check_algorithm_name(const std::string& name) {
     throw std::invalid_argument("algorithm='" + name + "': expected one of " + known);
 }
 
-Choice choose(const Problem& p, const std::string& name, const KernelTable& isa, bool prepared) {
-    check_algorithm_name(name);
+Choice choose(const Problem& p, const std::string& asked, const KernelTable& isa, bool prepared) {
+    check_algorithm_name(asked);
+    Choice choice{nullptr, "", {}};
+    const std::string name = without_order(asked, choice.order);
     const bool strict = name == "strict", free = strict || name == "auto";
     const auto asked_for = [&](const Algorithm& a) {
         if (free) return !(strict && (is_winograd(a.id) || a.id == AlgorithmId::dot));
         return name == a.name || (name == "winograd" && is_winograd(a.id));
     };
-    Choice choice{nullptr, "", {}};
     for (const auto& a : algorithms()) {
         const Problem computed = as_computed(p, a.id, isa);
         const std::string unsupported = a.unsupported(computed, isa);

@@ -50,7 +50,8 @@ TransposedPlan::AxisPhase TransposedPlan::axis_phase(size_t i, int64_t first) co
 
 void TransposedPlan::add_part(const Problem& q, const Axes& skipped, const std::string& algorithm, const WeightStrides& w) {
     const Choice choice = choose(q, algorithm, isa_, false);
-    parts_.push_back({q, skipped, ConvPlan(q, choice.algorithm->id, isa_, threads_, w, false), result_elements_});
+    parts_.push_back(
+        {q, skipped, ConvPlan(q, choice.algorithm->id, isa_, threads_, w, false, true, choice.order), result_elements_});
     result_elements_ += q.n * q.oc * q.output_pixels();
     if (q.input != problem_.output) cropped_elements_ = std::max(cropped_elements_, q.n * q.ic * q.input_pixels());
 }

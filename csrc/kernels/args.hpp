@@ -218,7 +218,6 @@ struct Kernels {
     int tile_sums;         // elements of the buffer in which a tile's sums wait
     int rows[4];           // of a tile so many vectors wide
     int winograd_vectors;  // of tiles at once, with tiles in lanes
-    bool few_registers;    // so that a tile reads much for each product
 
     ConvKernel<T> direct, im2col, pointwise;
     WinogradKernel<T> winograd2, winograd4, winograd5;  // F(2x2, 3x3), F(4x4, 3x3), F(5x5, 2x2)

@@ -3,11 +3,10 @@
 //     y[n, oc, o] = sum over taps t and channels c of x[n, c, o * stride + t * dilation - before] * w[oc, c, t]
 //
 // The value of a pixel for product k lies offset[k] behind the pixel's first tap, in either layout, so the input is
-// neither packed nor padded. Products run over [kd][kw][kh][c], or over [kd][kh][c][kw] where that is better for the cache:
-// without padding, and where a tile is small beside what it reads. At the upper and lower border a tile uses a sub-range of
-// kh. At the left and right border it goes through the kernel's columns one by one, column_step products apart, and takes
-// only the pixels for which that tap is inside: another order of the sum, which is why the tiles of a row lie where they
-// lie, whatever the threads do.
+// neither packed nor padded. Products run over [kd][kw][kh][c], or without padding over [kd][kh][c][kw], which is better for
+// the cache. At the upper and lower border a tile uses a sub-range of kh. At the left and right border it goes through the
+// kernel's columns one by one, column_step products apart, and takes only the pixels for which that tap is inside: with
+// products as they run there the same order of the sum, wherever a tile lies.
 //
 // Channels in lanes: a tile is up to a dozen neighbouring pixels of one output row times one panel of output channels.
 // Pixels in lanes, for channels first and stride 1 or 2 where channels would leave many lanes idle: a tile is some channels

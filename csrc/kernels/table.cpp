@@ -34,7 +34,6 @@ constexpr Kernels<T> kernels() {
     k.rows[3] = rows_of(3);
     k.winograd_vectors = winograd_vectors;
     k.tile_rows = tile_rows;
-    k.few_registers = vector_registers < 32;
     k.direct = {direct<T>, no_workspace<T>};
     k.im2col = {im2col<T>, im2col_workspace<T>};
     k.pointwise = {pointwise<T>, pointwise_workspace<T>};

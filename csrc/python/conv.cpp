@@ -23,8 +23,8 @@ std::shared_ptr<const Planned> plan_of(const PlanKey& key) {
         Problem p = key.problem;
         complete(p);
         const Choice choice = choose(p, key.method, *key.isa, false);
-        return std::make_shared<const Planned>(
-            Planned{p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), false)});
+        return std::make_shared<const Planned>(Planned{
+            p, ConvPlan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), false, true, choice.order)});
     };
     return key.worth_remembering() ? recent.get(key, make) : make();
 }

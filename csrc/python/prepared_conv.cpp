@@ -126,7 +126,7 @@ std::shared_ptr<const PreparedConv::Prepared> PreparedConv::prepare(const Key& k
     bool batched;
     const Problem p = convolution_.complete_on(key.input, batched);
     Choice choice = choose_for_weights(p, convolution_.algorithm, *key.isa, finite_);
-    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), true, finite_);
+    ConvPlan plan(p, choice.algorithm->id, *key.isa, key.threads, weight_strides(p), true, finite_, choice.order);
     auto weights = packed_for(plan);
     const auto prepared = std::make_shared<const Prepared>(
         Prepared{p, without_batch(p.output_shape(), batched), std::move(choice), std::move(weights), std::move(plan)});

@@ -27,6 +27,21 @@ py::dict explain(py::handle value, py::handle algorithm) {
     return explanation(p, choice, plan.summary(), isa, 0);
 }
 
+// What decides the bits of a convolution by the plain function, so that a part of it can be given those of the whole: the
+// algorithm with the order of its sums, as choose() knows it, and how many outputs along each axis are computed together,
+// counted from the first.
+py::tuple method(py::handle value, py::handle algorithm) {
+    const Problem p = problem_of(value);
+    const KernelTable& isa = current_isa();
+    const Choice choice = choose(p, std::string(text(algorithm, "algorithm")), isa, false);
+    const AlgorithmId id = choice.algorithm->id;
+    const ConvPlan plan(p, id, isa, get_num_threads(), weight_strides(p), false, true, choice.order);
+    py::tuple together(size_t(p.rank));
+    for (size_t i = 0; i < together.size(); ++i)
+        together[i] = is_winograd(id) ? winograd_size(p, id).outputs * p.dilation[3 - together.size() + i] : 1;
+    return py::make_tuple(std::string(choice.algorithm->name) + "/" + to_string(plan.sum_order()), together);
+}
+
 py::tuple pairs(const Problem& p) {
     py::tuple result(size_t(p.rank));
     for (size_t i = 0; i < result.size(); ++i) {
@@ -156,6 +171,7 @@ void register_problem(py::module_& m) {
         .def_property_readonly("bytes", [](const Problem& p) { return whole(p.bytes()); });
 
     m.def("explain", &explain, py::arg("problem"), py::arg("algorithm") = "auto");
+    m.def("method", &method);
     m.def("remember_choice", [](py::handle value, py::handle algorithm) {
         const Problem p = problem_of(value);
         const std::string name(text(algorithm, "algorithm"));

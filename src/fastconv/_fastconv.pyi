@@ -77,6 +77,7 @@ def conv(
     out: NumberArray | None,
     /,
 ) -> NumberArray: ...
+def method(problem: Problem, algorithm: str, /) -> tuple[str, tuple[int, ...]]: ...
 def conv_transpose(
     rank: _Rank,
     input: ArrayLike,
