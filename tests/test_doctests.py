@@ -20,6 +20,7 @@ NEEDS = {
     "fastconv.threadpools": ("threadpoolctl",),
     "fastconv.routing": ("scipy",),
     "fastconv.torch": ("torch",),
+    "fastconv.dask": ("dask", "distributed"),
 }  # the parts that are an extra of the package, or are for another library
 
 
@@ -43,6 +44,8 @@ WITH_EXAMPLES = [
     "border",
     "columns",
     "conv",
+    "dask",
+    "filters",
     "grad.activation",
     "grad.border",
     "grad.linear",
@@ -62,6 +65,8 @@ WITH_EXAMPLES = [
     "shapes",
     "tf_nn",
     "threadpools",
+    "tiled",
+    "tiled.files",
     "torch",
     "torch._convert",
     "torch._functions",

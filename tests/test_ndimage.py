@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from itertools import product
 from math import prod
@@ -31,23 +31,32 @@ THREADS = (1, 2, 3)
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def factors_always() -> Iterator[None]:
-    """Kernels are applied by their factors, if they have any, to small arrays too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_correlate, "_FACTORS_COST", -1)
-        yield
-
-
-def test_factors_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large image is filtered by a kernel's factors, a small one is not: that saves less than they cost."""
-    monkeypatch.setattr(_correlate, "_FACTORS_COST", 1000)
+def test_factors_whatever_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that has factors is applied by them to any image: a part has the bits of the whole."""
     seen: list[tuple[int, ...]] = []
-    monkeypatch.setattr(_correlate, "_factors", lambda w: seen.append(w.shape))
-    ndimage.correlate(np.ones((7, 7), np.float32), np.ones((3, 3)))
-    assert seen == []
-    ndimage.correlate(np.ones((30, 30), np.float32), np.ones((3, 3)))
-    assert seen == [(3, 3)]
+    real = _correlate._factors
+    monkeypatch.setattr(_correlate, "_factors", lambda w: seen.append(w.shape) or real(w))
+    x, w = normal((200, 300), np.float32), np.outer([1.0, 3.0, 0.1], [0.7, 2.0, 0.3])
+    whole = ndimage.correlate(x, w)
+    for rows, columns in ((3, 3), (3, 300), (30, 30)):
+        part = ndimage.correlate(x[50 : 50 + rows, :columns], w)
+        np.testing.assert_array_equal(part[1:-1, :-1], whole[51 : 49 + rows, : columns - 1])
+    assert seen == [(3, 3)] * 4
+    ndimage.correlate(x, np.ones((1, 5)))  # one line as it is
+    assert len(seen) == 4
+
+
+def test_factors_are_kept() -> None:
+    """Those of a small kernel are found once; those of a large one are as right."""
+    for extent in (3, 65):
+        line = np.arange(1.0, extent + 1)
+        kernel = np.outer(line, np.ones(extent))
+        found = _correlate._factors(kernel)
+        assert found is not None
+        (_, column), (_, row) = found
+        np.testing.assert_array_equal(np.outer(column, row), kernel)
+        assert (_correlate._factors(kernel.copy()) is found) == (extent == 3)
+        assert _correlate._factors(kernel + np.eye(extent)) is None
 
 
 def wide(dtype: Any) -> Any:

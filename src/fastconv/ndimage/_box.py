@@ -335,7 +335,7 @@ def _box(
     if op == "mean":
         run(x, result, cval)
     else:
-        _compare(run, x, result, cval)
+        _compare(op, run, x, result, cval)
     return result
 
 
@@ -377,22 +377,34 @@ def _rank(
     def run(x: Array, result: Array, cval: float) -> None:
         filter_footprint(x, result, spread, tuple(windows), cval, op)
 
-    _compare(run, x, result, cval)
+    _compare(op, run, x, result, cval)
     return result
 
 
-def _compare(run: Callable[[Array, Array, float], None], x: Array, result: Array, cval: float) -> None:
+def _compare(
+    op: str, run: Callable[[Array, Array, float], None], x: Array, result: Array, cval: float
+) -> None:
     """Run a comparison, of unsigned 64-bit integers as signed ones: those are what the kernels compare."""
     if not all(a.dtype.kind == "u" and a.dtype.itemsize == 8 for a in (x, result)):
         return run(x, result, cval)
     signed = np.empty(x.shape, np.int64)
+    low = float(cval) - 2.0**63
     if x.size == 0 or x.max() < 2**63:
         run(x.astype(np.int64), signed, float(cval))
         result[...] = signed.view(np.uint64)
-    else:  # 2^63 less each, in the same order
-        top = np.int64(-(2**63))
-        run(x.astype(np.int64) ^ top, signed, float(cval) - 2.0**63)
-        result[...] = (signed ^ top).view(np.uint64)
+        return None
+    # 2^63 less each, in the same order.
+    top = np.int64(-(2**63))
+    exact = int(low) + 2**63 == int(cval)
+    never = 2.0**63 if op == "minimum" else -(2.0**63)
+    run(x.astype(np.int64) ^ top, signed, low if exact else never)
+    result[...] = (signed ^ top).view(np.uint64)
+    if not exact:  # cval - 2^63 is not a double: where windows see it, it is compared here
+        inside = float(op == "minimum")
+        seen = np.empty(x.shape, np.uint8)
+        run(np.full(x.shape, inside, np.uint8), seen, 1 - inside)
+        compared = np.minimum if op == "minimum" else np.maximum
+        compared(result, np.uint64(cval), out=result, where=seen != inside)
     return None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,10 +28,20 @@ from ._arguments import (
     window,
 )
 
-__all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "filter_axes", "filter_footprint"]
+__all__ = [
+    "Window",
+    "convolve",
+    "convolve1d",
+    "correlate",
+    "correlate1d",
+    "filter_axes",
+    "filter_footprint",
+    "windows_of",
+]
 
-# Products that take as long as looking for a kernel's factors, some 80 us (AMD EPYC Zen 5, November 2026).
-_FACTORS_COST = 1_000_000
+
+# The factors of kernels with so many elements are kept: to find those of a small one takes some 80 us.
+_KEPT_KERNEL = 4096
 
 
 def correlate(
@@ -285,8 +298,7 @@ def _correlate(
         w = np.require(w, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
         # A second line would see the constant itself outside, not what the first makes of it.
         separable = outside == 0 or boundary("constant") not in boundaries
-        saved = (w.size - sum(k for k in w.shape if k > 1)) * x.size  # products, if there are factors
-        factors = _factors(w) if separable and saved > _FACTORS_COST else None
+        factors = _factors(w) if separable and w.size > sum(k for k in w.shape if k > 1) else None
         if factors is None:
             _run(_fastconv.filter, "weighted", part, to, w, tuple(windows), outside)
         else:
@@ -308,7 +320,21 @@ def _correlate(
 
 
 def _factors(kernel: NDArray[np.float64]) -> list[tuple[int, NDArray[np.float64]]] | None:
-    """Return lines along the kernel's axes whose product is exactly the kernel, if there are any."""
+    """Return lines along the kernel's axes whose product is exactly the kernel, if there are any.
+
+    Whatever the array that is filtered, so that a part of it has the bits of the whole.
+    """
+    if kernel.size > _KEPT_KERNEL:
+        return _found_factors(kernel)
+    return _kept_factors(kernel.tobytes(), kernel.shape)
+
+
+@lru_cache(maxsize=64)
+def _kept_factors(numbers: bytes, shape: tuple[int, ...]) -> list[tuple[int, NDArray[np.float64]]] | None:
+    return _found_factors(np.frombuffer(numbers).reshape(shape))
+
+
+def _found_factors(kernel: NDArray[np.float64]) -> list[tuple[int, NDArray[np.float64]]] | None:
     pivot = tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(kernel)), kernel.shape))
     middle = kernel[pivot]
     if not np.isfinite(middle) or middle == 0:
@@ -376,8 +402,44 @@ def filter_footprint(x: Array, result: Array, footprint: Array, windows: Any, cv
     _run(_fastconv.filter, op, x, result, np.ascontiguousarray(footprint, np.float64), windows, float(cval))
 
 
+@dataclass(frozen=True)
+class Window:
+    """What an output sees along an axis: so many elements before its own place, and behind it."""
+
+    op: str
+    axis: int
+    before: int
+    after: int
+    wraps: bool
+
+
+_noted: ContextVar[list[Window] | None] = ContextVar("noted", default=None)
+
+
+def windows_of(call: Callable[[], Array]) -> tuple[list[Window], Array]:
+    """Return the windows that kernels are asked to apply in a call, and its result."""
+    windows: list[Window] = []
+    token = _noted.set(windows)
+    try:
+        return windows, call()
+    finally:
+        _noted.reset(token)
+
+
+def _note(windows: list[Window], function: Any, op: str, arguments: Sequence[Any]) -> None:
+    lines: Any = arguments[0]  # (axis, weights or taps, before, boundary)
+    if function is _fastconv.filter:
+        weights, each_axis, _ = arguments
+        lines = [(axis, taps, *each_axis[axis]) for axis, taps in enumerate(weights.shape)]
+    for axis, taps, before, edge in lines:
+        extent = taps if isinstance(taps, int) else taps.size
+        windows.append(Window(op, axis, before, extent - 1 - before, edge == boundary("wrap")))
+
+
 def _run(function: Any, op: str, x: Array, result: Array, *arguments: Any) -> None:
     """Call a kernel, whatever the strides and the byte order of the arrays."""
+    if (windows := _noted.get()) is not None:
+        _note(windows, function, op, arguments)
     if x.size == 0:
         return
     from_, to = plain(x), plain_result(result)
