@@ -29,15 +29,17 @@ of the literature, not scaled.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import ndimage
+from ._arrays import axes_of
 from ._results import as_array
 
-__all__ = ["NAMES", "box", "filter_image", "gaussian", "kernel", "to_pixels"]
+__all__ = ["NAMES", "box", "filter_image", "filter_pixels", "gaussian", "kernel", "to_pixels"]
 
 _ROW = {"sobel": (1, 2, 1), "scharr": (3, 10, 3), "prewitt": (1, 1, 1)}  # the smoothing across a derivative
 _SINGLE = {
@@ -145,23 +147,28 @@ def gaussian(sigma: float | None = None, size: int | None = None) -> NDArray[np.
     return np.outer(bell, bell)
 
 
-def filter_image(image: ArrayLike, kernel: str | ArrayLike) -> NDArray[np.floating[Any]]:
+def filter_image(
+    image: ArrayLike, kernel: str | ArrayLike, axes: Iterable[int] = (0, 1)
+) -> NDArray[np.floating[Any]]:
     """Filter an image, each colour by itself; outside its edges the image goes on as its last pixel.
 
     Parameters
     ----------
     image : array_like
-        Of shape (rows, columns) or (rows, columns, colours). float32 is computed in float32, everything
-        else in float64.
+        Of shape (rows, columns) or (rows, columns, colours), or whatever `axes` says. float32 is computed in
+        float32, everything else in float64.
     kernel : str or array_like
         One of :data:`NAMES`, or numbers of shape (rows, columns). Several kernels of one size, shape
         (kernels, rows, columns), give the square root of the sum of the squares of their results: the length
         of the gradient for a pair of derivatives.
+    axes : (int, int), optional
+        The axis that counts rows and the axis that counts columns. Along all others lie images, or colours,
+        each filtered by itself.
 
     Returns
     -------
     numpy.ndarray
-        Of the shape of the image, not rounded and not clipped: see :func:`to_pixels`.
+        Of the shape of the image, not rounded and not clipped: see :func:`filter_pixels`.
 
     Examples
     --------
@@ -174,25 +181,85 @@ def filter_image(image: ArrayLike, kernel: str | ArrayLike) -> NDArray[np.floati
     array([ 0.,  0., 40., 40.,  0.,  0.])
     """
     pixels = as_array(image, "image")
-    if pixels.ndim not in (2, 3) or pixels.size == 0:
+    if pixels.ndim < 2 or pixels.size == 0:
         raise ValueError(f"image has shape {pixels.shape}, expected (rows, columns[, colours])")
     if pixels.dtype.kind not in "buif":
         raise TypeError(f"image has dtype {pixels.dtype}, expected real numbers")
-    dtype = np.float32 if pixels.dtype == np.float32 else np.float64
+    along = axes_of(axes, pixels.ndim)
+    if len(along) != 2:
+        raise ValueError(f"axes is {axes}, expected two: that of rows and that of columns")
+    dtype = np.float32 if pixels.dtype.newbyteorder("=") == np.float32 else np.float64
     stack = (_named(kernel) if isinstance(kernel, str) else as_array(kernel, "kernel")).astype(dtype)
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise ValueError(f"kernel has shape {stack.shape}, expected ([kernels, ]rows, columns)")
     stack = stack.reshape(-1, *stack.shape[-2:])
+    if along[0] > along[1]:  # correlate lays a kernel along its axes in ascending order
+        stack = stack.swapaxes(1, 2)
     # Of the two middles of an even kernel, the first.
     origin = [(extent - 1) // 2 - extent // 2 for extent in stack.shape[1:]]
-    filtered = [ndimage.correlate(pixels, one, dtype, "nearest", origin=origin, axes=(0, 1)) for one in stack]
-    if len(filtered) == 1:
-        return filtered[0]
-    length: NDArray[np.floating[Any]] = np.sqrt(np.square(filtered).sum(axis=0))
-    return length
+
+    def filtered(one: NDArray[Any]) -> NDArray[np.floating[Any]]:
+        return ndimage.correlate(pixels, one, dtype, "nearest", origin=origin, axes=sorted(along))
+
+    result = filtered(stack[0])
+    if len(stack) > 1:
+        np.square(result, out=result)
+        for one in stack[1:]:
+            other = filtered(one)
+            result += np.square(other, out=other)
+        np.sqrt(result, out=result)
+    return result
 
 
 _named = kernel  # `kernel` is an argument's name in `filter_image`
+
+
+def filter_pixels(
+    image: ArrayLike,
+    kernel: str | ArrayLike,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    axes: Iterable[int] = (0, 1),
+) -> NDArray[Any]:
+    """Filter an image as :func:`filter_image` does, to pixels of its own type.
+
+    Parameters
+    ----------
+    image : array_like
+        As in :func:`filter_image`.
+    kernel : str or array_like
+        As in :func:`filter_image`.
+    scale : float, optional
+        What results are multiplied by.
+    offset : float, optional
+        What is added to them then.
+    axes : (int, int), optional
+        As in :func:`filter_image`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the shape of the image. Of its type if that is of integers, rounded and clipped as by
+        :func:`to_pixels`; otherwise float32 or float64, as :func:`filter_image` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import filters
+    >>> step = np.repeat([[0, 0, 100, 100]], 3, axis=0).astype(np.uint8)
+    >>> filters.filter_pixels(step, "laplace", offset=128)[0]
+    array([128, 228,  28, 128], dtype=uint8)
+    """
+    pixels = as_array(image, "image")
+    values = filter_image(pixels, kernel, axes)
+    # Not by one and zero: that would turn -0.0 into 0.0.
+    if scale != 1:
+        values *= scale
+    if offset != 0:
+        values += offset
+    if pixels.dtype.kind not in "iu":
+        return values
+    return _clipped(np.rint(values, out=values), pixels.dtype.newbyteorder("="))
 
 
 def to_pixels(values: ArrayLike, dtype: DTypeLike = np.uint8) -> NDArray[Any]:
@@ -204,5 +271,17 @@ def to_pixels(values: ArrayLike, dtype: DTypeLike = np.uint8) -> NDArray[Any]:
     >>> filters.to_pixels([-3.0, 1.5, 2.5, 300.0])
     array([  0,   2,   2, 255], dtype=uint8)
     """
-    limits = np.iinfo(np.dtype(dtype))
-    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+    return _clipped(np.asarray(np.rint(values, dtype=np.float64)), np.dtype(dtype))
+
+
+def _clipped(whole: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return whole numbers, which are overwritten, as ones of a type of integers."""
+    limits = np.iinfo(dtype)
+    greatest = float(limits.max)
+    if greatest <= limits.max:
+        return np.clip(whole, limits.min, greatest, out=whole).astype(dtype)
+    # Of 64 bits: float64 has the number after the greatest, and not that itself.
+    beyond = whole >= greatest
+    pixels = np.clip(whole, limits.min, np.nextafter(greatest, 0), out=whole).astype(dtype)
+    pixels[beyond] = limits.max
+    return pixels

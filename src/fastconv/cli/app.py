@@ -11,7 +11,7 @@ import fastconv
 from fastconv import _fastconv
 from fastconv.bench import measure_peak
 from fastconv.cli.bench import bench
-from fastconv.cli.filter import filter_photo
+from fastconv.cli.filter import filter_file
 from fastconv.cli.run import run_network
 
 
@@ -36,7 +36,7 @@ def app() -> None:
 
 
 app.add_command(bench)
-app.add_command(filter_photo)
+app.add_command(filter_file)
 app.add_command(run_network)
 
 

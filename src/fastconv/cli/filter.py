@@ -1,49 +1,101 @@
-"""``fastconv filter``: a photograph in, a filtered one out."""
+"""``fastconv filter``: a photograph or an array on disk in, a filtered one out."""
 
 import io
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fastconv import filters
+from fastconv.cli.photo import FORMATS, read_photo, write_photo
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_ARRAYS = (".npy", ".zarr", ".tif", ".tiff")
 
 
 @click.command("filter")
-@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("image", type=click.Path(exists=True, path_type=Path))
 @click.option("-k", "--kernel", required=True, metavar="NAME|FILE", help="A name, or a text file of numbers.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A PNG or JPEG file.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="See above.")
 @click.option("--size", type=int, help="Rows and columns of box and gaussian.")
 @click.option("--sigma", type=float, help="Standard deviation of gaussian, in pixels.")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Multiply the result by this.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="Then add this.")
-def filter_photo(
-    photo: Path, kernel: str, output: Path, size: int | None, sigma: float | None, scale: float, offset: float
+@click.option("--axes", metavar="ROWS,COLUMNS", help="Of an array: which axes are the image's, from 0.")
+@click.option("--memory", metavar="SIZE", help="Of an array: what may be in memory at a time.  [512MB]")
+@click.option("--scheduler", metavar="ADDRESS", help="Of an array: the dask cluster that computes it.")
+@click.pass_context
+def filter_file(
+    ctx: click.Context,
+    image: Path,
+    kernel: str,
+    output: Path,
+    size: int | None,
+    sigma: float | None,
+    scale: float,
+    offset: float,
+    axes: str | None,
+    memory: str | None,
+    scheduler: str | None,
 ) -> None:
-    """Filter PHOTO, PNG or JPEG, grey or colour.
+    """Filter IMAGE, a photo or an array on disk, into a file of the kind that its name says.
 
     The kernel is sobel, scharr, prewitt (these three give the length of the gradient), laplace, gaussian,
     box, sharpen, emboss or identity, or a text file with one row of numbers a line.
 
-    Each colour is filtered by itself and alpha is kept. Outside the photo its last pixels go on. The result
-    is rounded and clipped to what a pixel holds (0 to 255, or 65535 in a grey PNG of 16 bits). It is never
-    rescaled unless asked: laplace and emboss show their negative values with --offset 128.
+    Outside the image its last pixels go on. The result is rounded and clipped to what a pixel holds (0 to
+    255 in a byte), that of an array of floats is left as it is. It is never rescaled unless asked: laplace
+    and emboss show their negative values with --offset 128.
+
+    A photo, grey or colour, becomes a .png or .jpg. Each colour is filtered by itself and alpha is kept.
+
+    An array, .npy, .zarr (x.zarr/0 is one inside a group) or .tif, may be larger than memory and becomes one
+    of these. It is an image of rows and columns, of rows, columns and up to 4 colours, or a stack whose last
+    two axes are the images. It is computed tile by tile into OUTPUT.partial, which becomes OUTPUT when it is
+    whole. Ctrl-C exits with 130 and keeps what is done: the same command goes on from there.
+
+    --scheduler has a dask cluster compute the tiles, whose workers must see the same files; --memory is then
+    for each of their threads.
     """
-    if output.suffix.lower() not in _FORMATS:
-        raise click.BadParameter(f"{output} does not end in {', '.join(_FORMATS)}", param_hint="--output")
+    suffix = output.suffix.lower()
     numbers = _kernel(kernel, size, sigma)
+    if suffix in FORMATS:
+        for option, value in (("--axes", axes), ("--memory", memory), ("--scheduler", scheduler)):
+            if value is not None:
+                raise click.UsageError(f"{option} belongs to arrays, and {output} will be a photo")
+        _filter_photo(image, output, numbers, scale, offset)
+        return
+    from fastconv.cli import disk
+
+    if disk.kind_of(output) is None:
+        expected = ", ".join([*FORMATS, *_ARRAYS])
+        raise click.BadParameter(f"{output} does not end in {expected}", param_hint="--output")
+    filtering = disk.Filtering(numbers, scale, offset, _axes(axes))
+    ctx.exit(disk.filter_array(image, output, filtering, memory or "512MB", scheduler))
+
+
+def _filter_photo(
+    photo: Path, output: Path, kernel: NDArray[np.float64], scale: float, offset: float
+) -> None:
     pixels, profile = read_photo(photo)
     colours = pixels.shape[2] if pixels.ndim == 3 else 1
     seen = pixels[..., : colours - 1] if colours in (2, 4) else pixels
-    result = filters.to_pixels(filters.filter_image(seen, numbers) * scale + offset, pixels.dtype)
+    result = filters.filter_pixels(seen, kernel, scale, offset)
     if colours in (2, 4):
         result = np.concatenate([result, pixels[..., -1:]], axis=-1)
     write_photo(output, result, profile)
+
+
+def _axes(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        rows, columns = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r}: expected two numbers, such as 0,1", param_hint="--axes"
+        ) from error
+    return rows, columns
 
 
 def _kernel(kernel: str, size: int | None, sigma: float | None) -> NDArray[np.float64]:
@@ -70,45 +122,3 @@ def read_kernel(path: Path) -> NDArray[np.float64]:
     if not np.isfinite(numbers).all():
         raise ValueError(f"the kernel file {path} has numbers that are not finite")
     return numbers
-
-
-def read_photo(path: Path) -> tuple[NDArray[Any], bytes | None]:
-    """Read a photo, upright, and its colour profile: (rows, columns) if grey, else a last axis of 2 to 4."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is not an image that Pillow knows") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # a broken file, or a giant one
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's own error, which names the file
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    profile = upright.info.get("icc_profile")
-    if upright.mode in ("I;16", "I;16B", "I;16L", "I;16N"):
-        return np.asarray(upright).astype(np.uint16), profile
-    if upright.mode not in ("L", "LA", "RGB", "RGBA"):
-        upright, profile = _plain(upright), None if upright.mode == "CMYK" else profile
-    return np.asarray(upright), profile
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Convert black and white, palettes and inks to grey or colour, with alpha if there is any."""
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
-    if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        return image.convert("RGB")
-    raise ValueError(f"pixels of kind {image.mode!r} are not supported: expected 8 bits, or grey of 16 bits")
-
-
-def write_photo(path: Path, pixels: NDArray[Any], profile: bytes | None = None) -> None:
-    """Write pixels as PNG or JPEG, by the suffix."""
-    kind = _FORMATS[path.suffix.lower()]
-    if kind == "JPEG" and pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        raise ValueError(f"{path}: JPEG cannot keep the alpha of this photo, write a PNG")
-    if kind == "JPEG" and pixels.dtype != np.uint8:
-        raise ValueError(f"{path}: JPEG cannot keep the 16 bits of this photo, write a PNG")
-    options: dict[str, Any] = {"quality": 95} if kind == "JPEG" else {}
-    Image.fromarray(pixels).save(path, kind, icc_profile=profile, **options)

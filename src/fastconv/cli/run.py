@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fastconv._explanation import duration
 from fastconv.cli.display import make_console, make_table
-from fastconv.cli.filter import read_photo
+from fastconv.cli.photo import read_photo
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _GREY = np.array([0.299, 0.587, 0.114])  # luma of ITU-R BT.601
