@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fastconv
@@ -46,6 +47,21 @@ def test_readme_examples() -> None:
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.filterwarnings("ignore:Port 8787")  # where a cluster runs already
+def test_guide_to_large_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of docs/large_images.md runs as it stands there, one block after the other."""
+    for library in ("dask.array", "distributed", "h5py", "zarr"):
+        pytest.importorskip(library)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "large_images.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "large_images.md", "exec"), names)
+    smooth = fastconv.ndimage.gaussian_filter(np.load("big.npy"), 2.0)
+    np.testing.assert_array_equal(np.load("smooth.npy"), smooth)
+    assert names["brightest"] == fastconv.ndimage.sobel(smooth, axis=0).max()
 
 
 def test_typed() -> None:
