@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastconv
-from fastconv import ndimage
+from fastconv import ndimage, tiled
 from fastconv._parts import Operation
 
 from .part_calls import (
@@ -691,3 +691,85 @@ def test_a_worker_that_is_killed(client: Any, tmp_path: Path) -> None:
     assert mark.exists()
     client.wait_for_workers(2, timeout=60)
     assert set(client.run(os.getpid).values()) != before
+
+
+# ---------------------------------------------------------------- tiles by the workers of a cluster
+
+
+def zarr_arrays(folder: Path, x: Array, chunks: tuple[int, ...]) -> tuple[Any, Any]:
+    """The numbers on disk, and an array of zeros beside them."""
+    zarr = pytest.importorskip("zarr")
+    both = [
+        zarr.create_array(str(folder / name), shape=x.shape, dtype=x.dtype, chunks=chunks)
+        for name in ("input", "output")
+    ]
+    both[0][...] = x
+    return both[0], both[1]
+
+
+@pytest.mark.timeout(120)
+def test_tiles_by_workers(client: Any, tmp_path: Path) -> None:
+    """Workers open the arrays where they are, and each tile is told once."""
+    x = np.random.default_rng(9).standard_normal((300, 200))
+    source, output = zarr_arrays(tmp_path, x, (50, 40))
+    told: list[tuple[int, int]] = []
+    result = tiled.gaussian_filter(source, 2.0, mode="wrap")
+    result.store(output, memory="17.2MB", client=client, progress=lambda *args: told.append(args[:2]))
+    count = told[0][1]
+    assert count > 3
+    assert told == [(i, count) for i in range(1, count + 1)]
+    assert_same_bits(output[...], ndimage.gaussian_filter(x, 2.0, mode="wrap"), "by workers")
+
+
+@pytest.mark.timeout(120)
+def test_tiles_by_workers_of_which_one_is_killed(client: Any, tmp_path: Path) -> None:
+    """Its tile is done by another, or by the one that its nanny starts."""
+    x = np.random.default_rng(10).standard_normal((400, 300))
+    source, output = zarr_arrays(tmp_path, x, (40, 40))
+    pids = list(client.run(os.getpid).values())
+
+    def progress(done: int, count: int, left: float) -> None:
+        if done == 3:
+            assert count > 8
+            os.kill(pids[0], signal.SIGKILL)
+
+    tiled.uniform_filter(source, 7).store(output, memory="17.5MB", client=client, progress=progress)
+    assert_same_bits(output[...], ndimage.uniform_filter(x, 7), "after a worker was killed")
+    client.wait_for_workers(2, timeout=60)
+
+
+@pytest.mark.timeout(120)
+def test_tiles_by_workers_interrupted(client: Any, tmp_path: Path) -> None:
+    """What is done is noted; the next run goes on without workers, and no worker writes any more."""
+    x = np.random.default_rng(11).standard_normal((400, 300))
+    source, output = zarr_arrays(tmp_path, x, (40, 40))
+    result, journal = tiled.maximum_filter(source, 5), tmp_path / "journal"
+
+    def progress(done: int, count: int, left: float) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        result.store(output, memory="17.5MB", client=client, journal=journal, progress=progress)
+    assert len(journal.read_text().split()) >= 4
+    before = output[...].tobytes()
+    assert client.processing() == {worker: () for worker in client.processing()}
+    assert output[...].tobytes() == before
+    told: list[int] = []
+    result.store(output, memory="17.5MB", journal=journal, progress=lambda done, *_: told.append(done))
+    assert told[0] == 5
+    assert_same_bits(output[...], ndimage.maximum_filter(x, 5), "gone on with")
+
+
+def test_tiles_by_workers_of_arrays_in_memory(client: Any, tmp_path: Path) -> None:
+    """Workers would be sent copies: refused before anything is written, whichever of the two it is."""
+    x = np.ones((20, 20))
+    mapped = np.memmap(tmp_path / "map", np.float64, "w+", shape=x.shape)
+    source, output = zarr_arrays(tmp_path, x, (10, 10))
+    for array in (x, mapped):
+        with pytest.raises(TypeError, match=r"^input is .*expected an array that workers can open"):
+            tiled.laplace(array).store(output, client=client)
+        with pytest.raises(TypeError, match=r"^output is .*expected an array that workers can open"):
+            tiled.laplace(source).store(array, client=client)
+    assert not output[...].any()
+    assert not mapped.any()

@@ -1091,16 +1091,17 @@ def test_mark_that_others_see(disk: Disk, run: Run, tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- processes that are killed
 
+# After each tile it waits for a line: it is never further than one tile from where its parent thinks it is.
 KILLED = """
-import os, sys, time
+import os, sys
 import numpy as np
 from fastconv import tiled
 from fastconv._parts import Operation
 
-folder, kind = sys.argv[1:]
+folder, kind, memory, seconds = sys.argv[1:]
 module = sys.modules[Operation.__module__]
 module._BLOCK_BYTES = module._BESIDE_BYTES = 1024
-sys.modules["fastconv.tiled._tiles"]._RECORD_EVERY = 0.02
+sys.modules["fastconv.tiled._tiles"]._RECORD_EVERY = float(seconds)
 x = np.load(os.path.join(folder, "input.npy"), mmap_mode="r")
 path = os.path.join(folder, "output")
 if kind == "memmap":
@@ -1109,12 +1110,11 @@ elif kind == "zarr":
     import zarr
     output = (zarr.open_array(path) if os.path.exists(path)
               else zarr.create_array(path, shape=x.shape, dtype=np.float32, chunks=(16, 16)))
-result = tiled.gaussian_filter(x, 1.5)
 def progress(done, count, left):
     print(done, count, flush=True)
-    time.sleep(0.01)
+    sys.stdin.readline()
 journal = os.path.join(folder, "journal")
-result.store(output, memory=int(os.environ["MEMORY"]), journal=journal, progress=progress)
+tiled.gaussian_filter(x, 1.5).store(output, memory=int(memory), journal=journal, progress=progress)
 print("stored")
 """
 
@@ -1124,59 +1124,56 @@ print("stored")
 @pytest.mark.parametrize("kind", ["memmap", "zarr"])
 def test_a_process_that_is_killed(tmp_path: Path, small_blocks: None, kind: str) -> None:
     """At any moment: the next one goes on, and does again what was not noted and no more."""
-    if kind == "zarr":
-        zarr = pytest.importorskip("zarr")
-    x = np.random.default_rng(15).standard_normal((300, 200)).astype(np.float32)
+    zarr = pytest.importorskip("zarr") if kind == "zarr" else None
+    rng = np.random.default_rng(15)
+    x = rng.standard_normal((300, 200)).astype(np.float32)
     np.save(tmp_path / "input.npy", x)
     result = tiled.gaussian_filter(x, 1.5)
     chunks = None if kind == "memmap" else (16, 16)
     memory = memory_for(result, tiles=60)
     count = tiles_of(result.tiling(memory, chunks))
     assert count > 30
-    begun = []
+    journal = tmp_path / "journal"
     done = 0
-    for _ in range(4):
+    # Tiles are noted one by one, or (in a thousand seconds) none before the end.
+    for seconds, tiles in ((-1, 8), (-1, 3), (1000, 5), (-1, 10)):
         process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path), kind],
-            env={**os.environ, "MEMORY": str(memory)},
+            [sys.executable, "-c", KILLED, str(tmp_path), kind, str(memory), str(seconds)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line == "stored\n":
-                break
-            now, all_tiles = map(int, line.split())
-            assert all_tiles == count
-            begun.append(now)
-            if now >= done + count // 4:
-                process.kill()
-                break
-        process.stdout.close()
-        assert process.wait(HANGS) == -signal.SIGKILL
-        tiles = noted(tmp_path / "journal")
-        assert tiles == set(range(len(tiles)))
-        assert len(tiles) <= begun[-1]
-        done = len(tiles)
-        assert done > 0
-    before = noted(tmp_path / "journal")
+        with process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for tile in range(1, tiles + 1):
+                assert process.stdout.readline().split() == [str(done + tile), str(count)]
+                process.stdin.write("\n")
+                process.stdin.flush()
+            time.sleep(rng.uniform(0, 0.02))  # it is somewhere in the next tile, or behind it
+            process.kill()
+            assert process.wait(HANGS) == -signal.SIGKILL
+        least = done + tiles if seconds < 0 else done
+        now = noted(journal)
+        assert now == set(range(len(now)))
+        assert least <= len(now) <= (least + 1 if seconds < 0 else done)
+        done = len(now)
     printed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), kind],
-        env={**os.environ, "MEMORY": str(memory)},
+        [sys.executable, "-c", KILLED, str(tmp_path), kind, str(memory), "1000"],
+        input="\n" * count,
         capture_output=True,
         text=True,
         timeout=HANGS,
         check=True,
     ).stdout.splitlines()
     assert printed[-1] == "stored"
-    assert len(printed) - 1 == count - len(before)
-    stored = (
-        np.fromfile(tmp_path / "output", np.float32).reshape(x.shape)
-        if kind == "memmap"
-        else zarr.open_array(str(tmp_path / "output"), mode="r")[...]
-    )
+    assert len(printed) - 1 == count - done
+    if zarr is None:
+        stored = np.fromfile(tmp_path / "output", np.float32).reshape(x.shape)
+    else:
+        stored = zarr.open_array(str(tmp_path / "output"), mode="r")[...]
     assert_same_bits(stored, ndimage.gaussian_filter(x, 1.5), kind)
-    assert not (tmp_path / "journal").exists()
+    assert not journal.exists()
 
 
 # ---------------------------------------------------------------- disks that are full
