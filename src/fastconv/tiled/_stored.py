@@ -41,12 +41,12 @@ class StoredArray:
 
     def check(self) -> None:
         """Fail if the file of a map was cut short: to read beyond its end would end the process."""
-        mapped = self._mapped
-        if mapped is None or mapped.filename is None:
+        if (mapped := self._mapped) is None:
             return
-        there, wanted = os.stat(mapped.filename).st_size, _start(mapped) + len(mapped._mmap)  # type: ignore[attr-defined]
+        mapping = mapped._mmap  # type: ignore[attr-defined]
+        there, wanted = mapping.size(), _start(mapped) + len(mapping)  # of a file that was removed, too
         if there < wanted:
-            file = mapped.filename
+            file = mapped.filename or "the file"
             raise ValueError(f"{self._name}: {file} has {there} bytes, expected {wanted}: it was cut short")
 
     @property
@@ -102,9 +102,9 @@ class StoredArray:
     def reserve(self) -> None:
         """Take the space on the disk: a full one is an error now, and would end the process later."""
         mapped = self._mapped
-        if mapped is None or mapped.filename is None or not hasattr(os, "posix_fallocate"):
+        if mapped is None or not hasattr(os, "posix_fallocate") or not os.path.exists(mapped.filename or ""):
             return
-        with open(mapped.filename, "r+b") as stream:
+        with open(str(mapped.filename), "r+b") as stream:
             os.posix_fallocate(stream.fileno(), _start(mapped), len(mapped._mmap))  # type: ignore[attr-defined]
 
     def flush(self) -> None:
@@ -143,7 +143,8 @@ def _start(mapped: np.memmap[Any, Any]) -> int:
 def _share_file(a: StoredArray, b: StoredArray) -> bool:
     """Whether two arrays show a part of a file through maps of their own."""
     maps = [m for m in (a._mapped, b._mapped) if m is not None and m.filename is not None and m.mode != "c"]
-    if len(maps) < 2 or not os.path.samefile(str(maps[0].filename), str(maps[1].filename)):
+    names = [str(m.filename) for m in maps]
+    if len(maps) < 2 or not all(map(os.path.exists, names)) or not os.path.samefile(*names):
         return False
     ends = []
     for array, mapped in zip((a._array, b._array), maps, strict=True):
