@@ -13,7 +13,7 @@ import numpy as np
 from .._arrays import Array
 from .axes import Axis, AxisPart, Run
 
-__all__ = ["Call", "Operation", "Region", "Source"]
+__all__ = ["Call", "Operation", "Region", "Source", "size_of"]
 
 Region: TypeAlias = tuple[Run, ...]
 """A part of an array: from where to where, along each axis."""
@@ -75,7 +75,7 @@ class Operation:
     def bytes(self, region: Region, dtype: np.dtype[Any]) -> int:
         """Return what arrays take at most while a part is computed, of an input of that type."""
         inside = math.prod(part.size for part in self.parts(region))
-        outside = math.prod(end - begin for begin, end in region) * self.dtype.itemsize
+        outside = size_of(region) * self.dtype.itemsize
         if self.local:
             return inside * dtype.itemsize + outside + _BESIDE_BYTES
         # What is read, contiguous, and padded or in the type of the sums; results, and more than are wanted.
@@ -106,6 +106,11 @@ class Operation:
         return result
 
 
+def size_of(region: Region) -> int:
+    """Return how many elements a region has."""
+    return math.prod(max(end - begin, 0) for begin, end in region)
+
+
 def _within(inner: Region, outer: Region) -> tuple[slice, ...]:
     return tuple(slice(b - o, e - o) for (b, e), (o, _) in zip(inner, outer, strict=True))
 
@@ -122,7 +127,7 @@ def _blocks(region: Region, axes: Sequence[Axis], itemsize: int) -> Iterator[Reg
     """Cut a part into ones that stay in the cache, but not smaller than pays for what is read beside them."""
     cuts: list[list[Run]] = []
     budget = _BLOCK_BYTES // itemsize
-    inner = math.prod(end - begin for begin, end in region)
+    inner = size_of(region)
     for (begin, end), axis in zip(region, axes, strict=True):
         inner //= max(end - begin, 1)
         beside = axis.part(begin, end).size - (end - begin)

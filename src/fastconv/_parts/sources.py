@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from .._arrays import Array
 from .axes import Run
-from .operation import Region
+from .operation import Region, size_of
 
 __all__ = ["Mosaic"]
 
@@ -45,13 +44,9 @@ class Mosaic:
             held = tuple(
                 (max(b, a), min(e, a + n)) for a, n, (b, e) in zip(at, piece.shape, region, strict=True)
             )
-            if 2 * _size(held) >= _size(region):
+            if 2 * size_of(held) >= size_of(region):
                 return held, piece[_slices(held, at)]
         return None
-
-
-def _size(region: Region) -> int:
-    return math.prod(max(end - begin, 0) for begin, end in region)
 
 
 def _shown(runs: Sequence[Run], starts: Sequence[int], at: int, extent: int) -> list[tuple[slice, slice]]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from .. import runtime
 from .._arrays import Array
-from .._parts import Mosaic, Operation, Region, documented, operation
+from .._parts import Mosaic, Operation, Region, documented, operation, size_of
 
 __all__ = ["lazily"]
 
@@ -103,7 +103,7 @@ def _tasks(does: Operation, x: da.Array, chunks: Chunks, name: str) -> dict[Any,
         sources: list[tuple[TaskRef, int | None]] = []
         for chunk, wanted in _needed(does, region, starts):
             whole = _region(starts, chunk)
-            if 2 * _size(wanted) >= _size(whole):
+            if 2 * size_of(wanted) >= size_of(whole):
                 places.append(tuple(begin for begin, _ in whole))
                 sources.append((TaskRef((x.name, *chunk)), None))
                 continue
@@ -144,10 +144,6 @@ def _starts(chunks: Chunks) -> list[list[int]]:
 
 def _region(starts: Sequence[Sequence[int]], block: Key) -> Region:
     return tuple((start[i], start[i + 1]) for start, i in zip(starts, block, strict=True))
-
-
-def _size(region: Region) -> int:
-    return int(np.prod([end - begin for begin, end in region]))
 
 
 def _cut_out(chunk: Array, regions: Sequence[Region]) -> list[Array]:

@@ -59,11 +59,7 @@ class StoredArray:
         """Return what lies on the runs of every axis."""
         if all(len(axis) == 1 for axis in runs):
             return np.asarray(self._array[tuple(slice(*axis[0]) for axis in runs)])
-        result = np.empty([sum(end - begin for begin, end in axis) for axis in runs], self.dtype)
-        places = [_places(axis) for axis in runs]
-        for each in product(*places):
-            result[tuple(to for to, _ in each)] = self._array[tuple(from_ for _, from_ in each)]
-        return result
+        return self._pieces(runs).read(runs)
 
     def core(self, region: Region) -> tuple[Region, Array] | None:
         """Nothing is in memory."""
@@ -73,6 +69,9 @@ class StoredArray:
         """Return where these runs can be read, more than once if need be: chunks are decoded now."""
         if isinstance(self._array, np.ndarray):
             return self
+        return self._pieces(runs)
+
+    def _pieces(self, runs: Sequence[Sequence[Run]]) -> Mosaic:
         return Mosaic(
             [
                 (tuple(b for b, _ in piece), np.asarray(self._array[tuple(slice(*run) for run in piece)]))
@@ -151,12 +150,3 @@ def _share_file(a: StoredArray, b: StoredArray) -> bool:
         first = np.frombuffer(mapped._mmap, np.uint8).ctypes.data  # type: ignore[attr-defined]
         ends.append([_start(mapped) + address - first for address in byte_bounds(array)])
     return max(ends[0][0], ends[1][0]) < min(ends[0][1], ends[1][1])
-
-
-def _places(runs: Sequence[Run]) -> list[tuple[slice, slice]]:
-    """Return where runs lie one behind the other, and where they come from."""
-    places, at = [], 0
-    for begin, end in runs:
-        places.append((slice(at, at + end - begin), slice(begin, end)))
-        at += end - begin
-    return places
