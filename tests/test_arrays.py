@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import Problem
+from fastconv import Problem, ndimage, signal
 
 from .problems import CONVOLUTIONS, POOLS, arguments, arrays, call
 from .reference import Array
@@ -283,3 +283,20 @@ def test_results_are_fresh() -> None:
     assert not np.may_share_memory(first, second)
     assert not np.may_share_memory(first, x)
     assert not np.may_share_memory(fastconv.max_pool2d(x, 1), x)
+
+
+@pytest.mark.parametrize(("extent", "begins"), [(600, 64), (1100, 2 << 20)])
+def test_where_large_results_begin(extent: int, begins: int) -> None:
+    """With a cache line, and with a huge page where there are such."""
+    image = np.zeros((extent, extent), np.float32)
+    for result in (
+        fastconv.conv2d(image[None], np.ones((1, 1, 3, 3), np.float32), padding=1),
+        fastconv.max_pool2d(image[None], 3, stride=1, padding=1),
+        fastconv.relu(image),
+        ndimage.uniform_filter(image, 3),
+        ndimage.sobel(image),
+        signal.convolve2d(image, np.ones((3, 3), np.float32)),
+    ):
+        assert result.ctypes.data % begins == 0
+        assert result.flags.c_contiguous
+        assert result.flags.writeable

@@ -358,6 +358,13 @@ py::tuple to_tuple(const Shape& s) {
 namespace {
 
 constexpr int64_t worth_aligning = 32 << 10;  // bytes: below, a second object would cost more than it saves
+constexpr int64_t huge_page = 2 << 20;
+constexpr int64_t worth_huge_pages = 4 << 20;  // bytes: from there on NumPy asks the system for them
+
+// Where in memory an array of so many bytes should begin. NumPy's large arrays begin 16 bytes behind a page, so that every
+// vector of 64 bytes would lie in two cache lines; and what of a huge page is not all the array's is had in small ones, each
+// with a fault of its own: of 16 MiB an eighth.
+int64_t alignment_of(int64_t bytes) { return bytes < worth_huge_pages ? alignment : huge_page; }
 
 py::array array_from(py::dtype dtype, int rank, Py_intptr_t* extents, void* data) {
     const auto& numpy = py::detail::npy_api::get();
@@ -371,7 +378,6 @@ py::array array_from(py::dtype dtype, int rank, Py_intptr_t* extents, void* data
 
 }  // namespace
 
-// NumPy's large arrays begin 16 bytes behind a page, so that every vector of 64 bytes would lie in two cache lines.
 py::array new_array(const Shape& shape, py::dtype dtype) {
     Py_intptr_t extents[Shape::most];
     int64_t bytes = dtype.itemsize();
@@ -381,11 +387,12 @@ py::array new_array(const Shape& shape, py::dtype dtype) {
         counted &= !__builtin_mul_overflow(bytes, shape[i], &bytes);
     }
     if (!counted || bytes < worth_aligning) return array_from(std::move(dtype), int(shape.size()), extents, nullptr);
-    Py_intptr_t with_margin = bytes + alignment;
+    const int64_t aligned_to = alignment_of(bytes);
+    Py_intptr_t with_margin = bytes + aligned_to;
     py::array memory = array_from(py::dtype::of<uint8_t>(), 1, &with_margin, nullptr);
     const auto begin = reinterpret_cast<int64_t>(memory.mutable_data());
     py::array result =
-        array_from(std::move(dtype), int(shape.size()), extents, reinterpret_cast<void*>(round_up(begin, alignment)));
+        array_from(std::move(dtype), int(shape.size()), extents, reinterpret_cast<void*>(round_up(begin, aligned_to)));
     if (py::detail::npy_api::get().PyArray_SetBaseObject_(result.ptr(), memory.release().ptr()) != 0)
         throw py::error_already_set();
     return result;

@@ -90,6 +90,7 @@ void register_runtime(py::module_& m) {
     m.def("get_num_threads", &get_num_threads);
     m.def("push_threads", [](py::handle n) { push_thread_limit(threads_of(n)); });
     m.def("pop_threads", &pop_thread_limit);
+    m.def("memory", [](int64_t bytes) { return new_array({bytes}, py::dtype::of<uint8_t>()); });
     m.def("instruction_set", [] { return current_isa().name; });
     m.def("instruction_sets", [] { return names(usable_isas()); });
     m.def("set_instruction_set", [](py::handle name) { set_current_isa(std::string(text(name, "name"))); });

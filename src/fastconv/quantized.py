@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _fastconv, _integers, conv
-from ._results import as_array
+from ._results import as_array, empty
 from ._typing import Axes, Layout, Padding, Shape
 
 __all__ = ["Conv", "conv_integer", "dequantize", "qlinear_conv", "quantize"]
@@ -136,7 +136,7 @@ class Conv:
             s = self._exact_sums(x, zero)
             _integers.check_range(s, np.dtype(np.int32))
             return s.astype(np.int32)
-        y = np.empty(self.output_shape(x.shape), np.int32)
+        y = empty(self.output_shape(x.shape), np.dtype(np.int32))
         self._dot.run(x, zero, self.bias, None, 0, 0, 0, y)
         return y
 
@@ -191,7 +191,7 @@ class Conv:
             s *= self._along_channels(factor)
             s = np.rint(np.clip(s, bottom - out_zero, top - out_zero))
             return (s + out_zero).astype(to)
-        y = np.empty(self.output_shape(x.shape), to)
+        y = empty(self.output_shape(x.shape), to)
         every = np.ascontiguousarray(np.broadcast_to(factor, (self.out_channels,)))
         self._dot.run(x, zero, self.bias, every, out_zero, bottom, top, y)
         return y

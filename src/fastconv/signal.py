@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from . import _fastconv
 from ._arrays import Array, add_by_parts, axes_of, plain
-from ._results import as_array
+from ._results import as_array, empty
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
 
@@ -370,7 +370,7 @@ def _sums(
     outside: float,
     dtype: np.dtype[Any],
 ) -> Array:
-    y = np.empty(extents, dtype.newbyteorder("="))
+    y = empty(extents, dtype)
     weights = np.ascontiguousarray(w, np.float64 if dtype.kind == "f" else np.int64)
     _fastconv.filter("weighted", plain(x), y, weights, windows, float(outside))
     return y

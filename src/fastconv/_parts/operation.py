@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from .._arrays import Array
+from .._results import empty
 from .axes import Axis, AxisPart, Run
 
 __all__ = ["Call", "Operation", "Region", "Source", "size_of"]
@@ -59,7 +60,7 @@ class Operation:
         """Compute a part of the result."""
         extents = [end - begin for begin, end in region]
         if 0 in extents:
-            return np.empty(extents, self.dtype)
+            return empty(extents, self.dtype)
         result = self._from_core(region, source) if self.local else None
         return self._computed(region, source) if result is None else result
 
@@ -67,7 +68,7 @@ class Operation:
         """Compute a part of the result, with little memory beside it where that is possible."""
         if not self.local:
             return self.compute(region, source)
-        result = np.empty([end - begin for begin, end in region], self.dtype)
+        result = empty([end - begin for begin, end in region], self.dtype)
         for block in _blocks(region, self.axes, result.itemsize):
             result[_within(block, region)] = self._computed(block, source)
         return result
@@ -99,7 +100,7 @@ class Operation:
             return None
         result = self.call(values, ())
         if held != region:
-            part, result = result, np.empty([end - begin for begin, end in region], self.dtype)
+            part, result = result, empty([end - begin for begin, end in region], self.dtype)
             result[_within(right, region)] = part[_within(right, held)]
         for box in _around(right, region):
             result[_within(box, region)] = self._computed(box, source)

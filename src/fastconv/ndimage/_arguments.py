@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._arrays import Array, axes_of
-from .._results import as_array
+from .._results import as_array, empty
 
 __all__ = [
     "Array",
@@ -74,7 +74,7 @@ def output_array(output: Output, input: Array, *, complex_output: bool = False) 
     dtype = input.dtype if output is None else np.dtype(output)
     if complex_output and dtype.kind != "c":
         dtype = np.result_type(dtype, np.complex64)
-    result = np.empty(input.shape, dtype.newbyteorder("="))
+    result = empty(input.shape, dtype)
     input_array(result, "output")
     return result
 
@@ -110,7 +110,7 @@ def plain_result(array: Array) -> Array:
     """Return where a kernel may store the values of an array: itself, or a new one to be assigned to it."""
     if array.dtype.isnative and array.flags.carray and array.dtype.kind != "b":
         return array
-    return np.empty(array.shape, np.uint8 if array.dtype.kind == "b" else array.dtype.newbyteorder("="))
+    return empty(array.shape, np.dtype(np.uint8) if array.dtype.kind == "b" else array.dtype)
 
 
 def store(values: Array, result: Array) -> None:
