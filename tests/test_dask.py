@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ import dask.array as da
 import distributed
 
 import fastconv.dask as lazy
+from fastconv.dask import _graph
 from fastconv.dask._lazily import lazily
 
 # Arrays with infinities are among those that are drawn, and NumPy adds some of them up.
@@ -103,7 +105,10 @@ def check_call(call: Call) -> None:
     lazily = getattr(lazy, call.name)
     rng = call.rng()
     array = da.from_array(x, chunks_of(rng, x.shape))
-    with computing(call, 1):
+    if rng.random() < 0.5:  # chunks are to be computed; else they are there, and borders are joined
+        array = array.map_blocks(np.copy, dtype=x.dtype, meta=array._meta)
+    share = rng.choice([_graph._JOINED, 0.1])  # of chunks as small as these few would be joined
+    with computing(call, 1), patch.object(_graph, "_JOINED", share):
         if isinstance(whole, Exception):
             with pytest.raises(type(whole)):
                 lazily(array, **given)
@@ -448,11 +453,45 @@ def test_tasks_of_a_block() -> None:
     for key, task in borders.items():
         assert set(task.dependencies) == {("x", *key[1:])}
         cut = task({("x", *key[1:]): chunk})
-        for part in cut:
-            assert sorted(part.shape) in ([4, 4], [4, 50])
-            assert part.base is None or part.base.nbytes == part.nbytes  # a view would keep the chunk
-            assert not np.shares_memory(part, chunk)
-        assert len({part.tobytes() for part in cut}) == len(cut)
+        sides = [(key[1 + axis] > 0) + (key[1 + axis] < 3) for axis in range(2)]
+        assert cut.shape == (4 * 50 * sum(sides) + 4 * 4 * sides[0] * sides[1],)  # each once
+        assert not np.shares_memory(cut, chunk)  # a view would keep the chunk
+
+
+def test_borders_that_are_joined() -> None:
+    """Of chunks that are there those of many become one array, of which blocks read what they need."""
+    x = np.random.default_rng(5).standard_normal((1200, 800)).astype(np.float32)
+    image = da.from_array(x, chunks=100)
+    filtered = lazy.gaussian_filter(image, 1.0)  # four elements to each side
+    layer = layer_of(filtered)
+    kinds = Counter(str(key[0]).removeprefix(filtered.name) for key in layer if isinstance(key, tuple))
+    # An eighth of a chunk's 10,000 elements is less than the 1,664 of its borders: none are joined.
+    assert kinds == {"": 96, "-borders": 96}
+    with patch.object(_graph, "_JOINED", 0.6):  # 10,000 / 0.6 is what ten have: three along each axis
+        filtered = lazy.gaussian_filter(image, 1.0)
+    layer = layer_of(filtered)
+    kinds = Counter(str(key[0]).removeprefix(filtered.name) for key in layer if isinstance(key, tuple))
+    assert kinds == {"": 96, "-borders": 96, "-joined": 4 * 3}
+    for key, task in layer.items():
+        if isinstance(key, tuple) and key[0] == filtered.name:
+            assert len([d for d in task.dependencies if str(d[0]).endswith("-joined")]) <= 4
+            assert not [d for d in task.dependencies if str(d[0]).endswith("-borders")]
+    assert_same_bits(filtered.compute(scheduler="synchronous"), ndimage.gaussian_filter(x, 1.0), "joined")
+
+
+def test_what_is_there() -> None:
+    """Borders of chunks that are still to be computed are not joined: more of them would be kept."""
+    x = np.zeros((60, 60), np.float32)
+    with patch.object(_graph, "_JOINED", 0.1):
+        for image, joined in (
+            (da.from_array(x, chunks=20), True),
+            (da.from_array(x, chunks=20).persist(scheduler="synchronous"), True),
+            (da.from_array(x, chunks=20) + 1, False),
+            (da.zeros((60, 60), chunks=20), False),
+            (da.from_array(x, chunks=20).rechunk(15), False),
+        ):
+            layer = layer_of(lazy.gaussian_filter(image, 1.0))
+            assert joined == any(str(key[0]).endswith("-joined") for key in layer)
 
 
 def test_no_borders_without_windows() -> None:

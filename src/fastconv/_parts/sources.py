@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import accumulate, product
 
 import numpy as np
 
@@ -27,15 +27,17 @@ class Mosaic:
             for at, piece in self._pieces:
                 if all(a <= b and e <= a + n for a, n, (b, e) in zip(at, piece.shape, wanted, strict=True)):
                     return piece[_slices(wanted, at)]
-        result = np.empty([sum(e - b for b, e in axis) for axis in runs], self._pieces[0][1].dtype)
-        starts = [np.cumsum([0, *(e - b for b, e in axis)]).tolist() for axis in runs]
+        result = np.empty([sum([e - b for b, e in axis]) for axis in runs], self._pieces[0][1].dtype)
+        starts = [list(accumulate((e - b for b, e in axis), initial=0)) for axis in runs]
         for at, piece in self._pieces:
-            shown = [
-                _shown(axis, start, a, n)
-                for axis, start, a, n in zip(runs, starts, at, piece.shape, strict=True)
-            ]
-            for each in product(*shown):
-                result[tuple(to for to, _ in each)] = piece[tuple(from_ for _, from_ in each)]
+            shown: list[list[tuple[slice, slice]]] = []
+            for axis, start, a, n in zip(runs, starts, at, piece.shape, strict=True):
+                shown.append(_shown(axis, start, a, n))
+                if not shown[-1]:  # most pieces lie elsewhere
+                    break
+            else:
+                for each in product(*shown):
+                    result[tuple(to for to, _ in each)] = piece[tuple(from_ for _, from_ in each)]
         return result
 
     def core(self, region: Region) -> tuple[Region, Array] | None:

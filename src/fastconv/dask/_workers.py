@@ -9,7 +9,7 @@ from distributed import CancelledError, Client, Future, as_completed, wait
 
 from .. import runtime
 from .._parts import Region
-from ._lazily import threads_of_task
+from ._graph import threads_of_task
 
 __all__ = ["each_stored"]
 
