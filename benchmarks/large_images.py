@@ -45,7 +45,7 @@ MARGIN = 16  # pixels to either side of a border that are compared: twice what a
 PIECE = 3001  # pixels along a border that are compared at a time: they begin elsewhere than tiles do
 MB = 10**6
 LEGEND = """\
-MB said: what a tile takes, as tiling() says; at first: the process before it begins; VmHWM, maxrss: at most,
+MB said: what a tile takes, as tiling() says; at first: the process before it begins; VmHWM: at most,
 pages of files included; MB/s of input; compared: pixels around borders between tiles and at the ends of the
 image, with calls in memory: all have the same bits."""
 
@@ -212,9 +212,7 @@ def apply(which: str, kind: str, source: Path, target: Path, memory: str, chunk:
     filtered = FILTERS[which].of(tiled, image)
     filtered.store(output, memory=memory)
     seconds = time.perf_counter() - begin
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    found = {"seconds": seconds, "before": before, "peak": most_memory(), "rss": 1024 * usage.ru_maxrss}
-    print(json.dumps(found))
+    print(json.dumps({"seconds": seconds, "before": before, "peak": most_memory()}))
 
 
 def run_confined(arguments: list[str], limit: int) -> dict[str, Any]:
@@ -223,6 +221,8 @@ def run_confined(arguments: list[str], limit: int) -> dict[str, Any]:
             [sys.executable, __file__, "apply", *arguments],
             stdout=subprocess.PIPE,
             text=True,
+            # What chunks took is returned; else each of Zarr's threads keeps some.
+            env={**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"},
             preexec_fn=partial(confine, limit, group),
         )
     if done.returncode:
@@ -298,7 +298,7 @@ def memory(size: int, memory: str | None, limit: int, outputs: str, folder: Path
     table = Table(title="", title_justify="left")
     for heading in ("filter", "file", "tiles"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("MB said", "at first", "VmHWM", "maxrss", "s", "MB/s", "borders", "corners", "compared"):
+    for heading in ("MB said", "at first", "VmHWM", "s", "MB/s", "borders", "corners", "compared"):
         table.add_column(heading, justify="right", no_wrap=True)
     grouped = False
     with folder_for(folder, 2 * 4 * size**2 + 100 * MB) as place, out.status("") as status:
@@ -319,7 +319,7 @@ def memory(size: int, memory: str | None, limit: int, outputs: str, folder: Path
                 does.name,
                 f".{kind}",
                 f"{math.prod(tiling.counts)} of {' x '.join(map(str, tiling.tile))}",
-                *(f"{n / MB:.0f}" for n in (tiling.memory, found["before"], found["peak"], found["rss"])),
+                *(f"{n / MB:.0f}" for n in (tiling.memory, found["before"], found["peak"])),
                 f"{found['seconds']:.1f}",
                 f"{4 * size**2 / MB / found['seconds']:.0f}",
                 *(str(borders), str(corners), f"{pixels / 1e6:.1f} M"),

@@ -398,7 +398,7 @@ def test_too_little_memory() -> None:
 def test_tiles(memory: int, chunks: tuple[int, int] | None) -> None:
     """Multiples of the output's chunks that cover it, within the memory; more memory, no more tiles."""
     result = tiled.gaussian_filter(np.broadcast_to(np.float32(0), (3000, 1000)), 2.0)
-    if chunks == (1000, 1000) and memory < 25 * 10**6:  # a chunk does not fit
+    if chunks == (1000, 1000) and memory < 33 * 10**6:  # a chunk does not fit
         with pytest.raises(ValueError, match="a tile of 1000 x 1000 needs that"):
             result.tiling(memory, chunks)
         return
@@ -471,23 +471,40 @@ def peak():  # of memory that is the process's own or a file's
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
+def opened(path, shape):
+    return {opened}
+
+def created(path, shape):
+    return {created}
+
 fastconv.set_num_threads(2)
-shape, folder, memory = {shape}, {folder!r}, {memory}
-source = np.memmap(os.path.join(folder, "input"), np.float32, "r", shape=shape)
 make = lambda x: {call}
-result = make(source)
-output = np.memmap(os.path.join(folder, "output"), np.float32, "w+", shape=result.shape)
-tiling = result.tiling(memory)
+os.chdir({folder!r})
+result = make(opened("input", {shape}))
+output = created("output", result.shape)
+tiling = result.tiling({memory}, getattr(output, "chunks", None))
 # Once with as few numbers as there may be: what libraries allocate when they are first used.
-few = make(np.zeros([min(n, 70) for n in shape], np.float32))
-few.store(np.zeros(few.shape, np.float32))
+shape = [min(n, 70) for n in {shape}]
+created("little", shape)[...] = 1
+few = make(opened("little", tuple(shape)))
+few.store(created("few", few.shape))
 before = peak()
-result.store(output, memory=memory)
+result.store(output, memory={memory})
 print(peak() - before, tiling.memory, int(np.prod(tiling.counts)))
 """
 
 # Of a process that is measured: stacks and workspaces of two threads, tables, pages that are read ahead.
 ALLOWANCE = 12 * 2**20
+
+
+def check_memory(folder: Path, shape: tuple[int, ...], call: str, memory: int, **arrays: str) -> None:
+    """Fail if a process that stores a result many times as large takes more than its tiling says."""
+    code = MEASURE.format(shape=shape, folder=str(folder), call=call, memory=memory, **arrays)
+    printed = answer(code, MALLOC_TRIM_THRESHOLD_="65536")
+    taken, planned, tiles = printed.split()
+    assert int(planned) <= memory < 4 * prod(shape)
+    assert int(tiles) > 1
+    assert int(taken) <= int(planned) + ALLOWANCE
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
@@ -504,14 +521,53 @@ ALLOWANCE = 12 * 2**20
     ],
 )
 def test_memory_is_as_planned(tmp_path: Path, shape: tuple[int, ...], call: str, memory: int) -> None:
-    """A process that stores a result many times as large takes no more than its tiling says."""
+    """Of memory maps: their pages count."""
     with (tmp_path / "input").open("wb") as file:
         file.truncate(4 * prod(shape))
-    printed = answer(MEASURE.format(shape=shape, folder=str(tmp_path), call=call, memory=memory))
-    taken, planned, tiles = printed.split()
-    assert int(planned) <= memory < 4 * prod(shape)
-    assert int(tiles) > 1
-    assert int(taken) <= int(planned) + ALLOWANCE
+    opened, created = (f"np.memmap(path, np.float32, {mode!r}, shape=tuple(shape))" for mode in ("r", "w+"))
+    check_memory(tmp_path, shape, call, memory, opened=opened, created=created)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
+def test_memory_of_narrow_tiles_is_as_planned(tmp_path: Path) -> None:
+    """Of a memory map the system shows more around what is read."""
+    pytest.importorskip("zarr")
+    shape = (2000, 40_000)
+    with (tmp_path / "input").open("wb") as file:
+        file.truncate(4 * prod(shape))
+    created = "__import__('zarr').create_array(path, shape=shape, dtype='f4', chunks=(500, 500))"
+    opened = "np.memmap(path, np.float32, 'r', shape=tuple(shape))"
+    created = f"np.memmap(path, np.float32, 'w+', shape=tuple(shape)) if path == 'little' else {created}"
+    check_memory(tmp_path, shape, "tiled.gaussian_filter(x, 2.0)", 60 * 10**6, opened=opened, created=created)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
+@pytest.mark.parametrize("chunk", [250, 1000])
+@pytest.mark.parametrize("kind", ["zarr", "zarr, compressed", "hdf5, compressed"])
+def test_memory_of_chunks_is_as_planned(tmp_path: Path, kind: str, chunk: int) -> None:
+    """They are decoded and encoded, some at a time."""
+    library = pytest.importorskip("h5py" if kind.startswith("hdf5") else "zarr")
+    shape, chunks = (7000, 6000), (chunk, chunk)
+    if kind.startswith("hdf5"):
+        opened = "__import__('h5py').File(path)['image']"
+        created = (
+            "__import__('h5py').File(path, 'w').create_dataset("
+            f"'image', shape, 'f4', chunks=tuple(np.minimum(shape, {chunk})), compression='lzf')"
+        )
+        image = library.File(tmp_path / "input", "w").create_dataset(
+            "image", shape, "f4", chunks=chunks, compression="lzf"
+        )
+    else:
+        how = {} if kind.endswith("compressed") else {"compressors": None}
+        opened = "__import__('zarr').open_array(path, mode='r')"
+        created = f"__import__('zarr').create_array(path, shape=shape, dtype='f4', chunks={chunks}, **{how})"
+        image = library.create_array(tmp_path / "input", shape=shape, dtype="f4", chunks=chunks, **how)
+    for at in range(0, shape[0], 1000):  # what can hardly be compressed
+        image[at : at + 1000] = np.random.default_rng(at).random((1000, shape[1]), np.float32)
+    if kind.startswith("hdf5"):
+        image.file.close()
+    memory = (45 if chunk == 250 else 150) * 10**6
+    check_memory(tmp_path, shape, "tiled.gaussian_filter(x, 2.0)", memory, opened=opened, created=created)
 
 
 # ---------------------------------------------------------------- what is refused
@@ -1191,7 +1247,7 @@ if {limit}:  # what a file may have, as a disk that is full
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 x = np.random.default_rng(0).standard_normal((600, 500))
 try:
-    tiled.laplace(x).store(output, memory="18MB", journal={journal!r})
+    tiled.laplace(x).store(output, memory="18.2MB", journal={journal!r})
     print("stored", flush=True)
 except OSError as error:
     print(type(error).__name__, error.errno, flush=True)

@@ -11,9 +11,10 @@ import numpy as np
 from . import _fastconv
 from ._arrays import Array
 
-__all__ = ["as_array", "check_out", "empty", "result_array"]
+__all__ = ["as_array", "check_out", "empty", "resident", "result_array"]
 
 _ARRAYS = ("__array__", "__array_interface__", "__array_struct__")
+_HUGE_PAGE = 2 << 20
 _LARGE = 1 << 20  # bytes: below, NumPy's own call is faster by more than its memory is slower
 
 
@@ -36,6 +37,11 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     if bytes < _LARGE:
         return np.empty(shape, dtype)
     return _fastconv.memory(bytes).view(dtype).reshape(shape)
+
+
+def resident(bytes: int) -> int:
+    """Return what a new array of so many bytes takes: one that begins with a huge page ends with one, too."""
+    return bytes if bytes < 2 * _HUGE_PAGE else -(-bytes // _HUGE_PAGE) * _HUGE_PAGE
 
 
 def check_out(

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from .._arrays import Array
-from .._results import empty
+from .._results import empty, resident
 from .axes import Axis, AxisPart, Run
 
 __all__ = ["Call", "Operation", "Region", "Source", "size_of"]
@@ -76,7 +76,7 @@ class Operation:
     def bytes(self, region: Region, dtype: np.dtype[Any]) -> int:
         """Return what arrays take at most while a part is computed, of an input of that type."""
         inside = math.prod(part.size for part in self.parts(region))
-        outside = size_of(region) * self.dtype.itemsize
+        outside = resident(size_of(region) * self.dtype.itemsize)
         if self.local:
             return inside * dtype.itemsize + outside + _BESIDE_BYTES
         # What is read, contiguous, and padded or in the type of the sums; results, and more than are wanted.

@@ -1,11 +1,12 @@
 """Arrays on disk, filtered tile by tile: what is said before and meanwhile, and what is left of a run."""
 
+import ctypes
 import errno
 import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = ["Filtering", "filter_array", "kind_of"]
 _INTERRUPTED = 130
 _MOST_COLOURS = 4
 _CONNECT_SECONDS = 10
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 _filter_pixels = by_tiles(filters.filter_pixels)
 
@@ -61,6 +63,7 @@ class Filtering:
 
 def filter_array(source: Path, output: Path, does: Filtering, memory: str, scheduler: str | None) -> int:
     """Filter an array into a file; return the exit code."""
+    _return_memory()
     try:
         image = open_array(source)
         result = does.of(image)
@@ -85,6 +88,14 @@ def filter_array(source: Path, output: Path, does: Filtering, memory: str, sched
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _return_memory() -> None:
+    """Have glibc return what is freed: else each of Zarr's threads keeps memory of the chunks it decoded."""
+    with suppress(AttributeError, OSError, TypeError):  # on systems of another kind
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 2 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 32 << 20)
 
 
 class _Unfinished:

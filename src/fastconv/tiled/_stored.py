@@ -6,6 +6,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from .._arrays import Array
 from .._parts import Mosaic, Region, Run, Source
 
 __all__ = ["StoredArray"]
+
+# Bytes of a map: what the system shows around a page that is read, and after how many they are let go of.
+_SHOWN_AROUND = 64 << 10
+_MOST_SHOWN = 16 << 20
 
 
 class StoredArray:
@@ -37,6 +42,7 @@ class StoredArray:
         self._array = array
         self._mapped = _mapped(array)
         self._name = name
+        self._shown = 0
         self.check()
 
     def check(self) -> None:
@@ -57,9 +63,19 @@ class StoredArray:
 
     def read(self, runs: Sequence[Sequence[Run]]) -> Array:
         """Return what lies on the runs of every axis."""
+        if self._mapped is not None:
+            self._note_shown([sum(end - begin for begin, end in axis) for axis in runs])
         if all(len(axis) == 1 for axis in runs):
             return np.asarray(self._array[tuple(slice(*axis[0]) for axis in runs)])
         return self._pieces(runs).read(runs)
+
+    def _note_shown(self, extents: Sequence[int]) -> None:
+        """Let go of a map's pages once many are shown: those read, and others around lines that are parts."""
+        self._shown += prod(extents) * self.dtype.itemsize
+        if extents[-1:] != list(self.shape[-1:]):
+            self._shown += prod(extents[:-1]) * _SHOWN_AROUND
+        if self._shown > _MOST_SHOWN:
+            self.release()
 
     def core(self, region: Region) -> tuple[Region, Array] | None:
         """Nothing is in memory."""
@@ -115,6 +131,7 @@ class StoredArray:
 
     def release(self) -> None:
         """Let go of the pages of a mapped file that were read or written: they count as memory."""
+        self._shown = 0
         # Not of a private copy, where what was written is nowhere else.
         if self._mapped is not None and self._mapped.mode != "c" and hasattr(mmap.mmap, "madvise"):
             self._mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

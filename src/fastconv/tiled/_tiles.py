@@ -33,6 +33,7 @@ P = ParamSpec("P")
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Called after each tile: how many are done, how many there are, and the seconds that are left."""
 
+_CHUNKS_AT_WORK = 10  # by Zarr, unless it is told otherwise
 _RECORD_EVERY = 2.0  # seconds: what is done is made to stay on the disk that often
 _UNITS = {
     "": 1,
@@ -59,7 +60,8 @@ class Tiling:
     counts : tuple of int
         How many there are along each axis.
     memory : int
-        The most bytes that arrays take at a time: what a tile reads, what that is computed with, its result.
+        The most bytes that arrays take at a time: what a tile reads, what that is computed with, its result,
+        chunks that are decoded and encoded.
     """
 
     tile: tuple[int, ...]
@@ -112,7 +114,8 @@ class TiledArray:
         ----------
         memory : int or str, optional
             Bytes, or a number with a unit, such as ``"1.5GiB"``: what arrays may take at a time. What Python
-            and its libraries take comes on top.
+            and its libraries take comes on top; so does what glibc keeps of chunks that threads of Zarr's
+            have decoded, unless the process was begun with ``MALLOC_TRIM_THRESHOLD_=65536``.
         chunks : sequence of int, optional
             Tiles are multiples of these: what the output stores together.
 
@@ -135,9 +138,9 @@ class TiledArray:
         for enough in (_worthwhile, lambda axis: 1):
             for i, axis in enumerate(self._does.axes):
                 least = -(-min(enough(axis), tile[i]) // step[i]) * step[i]
-                while tile[i] > least and self._bytes(tile) > limit and not axis.undivided:
+                while tile[i] > least and self._bytes(tile, step) > limit and not axis.undivided:
                     tile[i] = max(-(-tile[i] // 2 // step[i]) * step[i], least)
-        needed = self._bytes(tile)
+        needed = self._bytes(tile, step)
         if needed > limit:
             extents = " x ".join(map(str, tile))
             raise ValueError(
@@ -146,17 +149,25 @@ class TiledArray:
         counts = tuple(-(-n // t) for n, t in zip(self.shape, tile, strict=True))
         return Tiling(tuple(tile), counts, needed)
 
-    def _bytes(self, tile: Sequence[int]) -> int:
+    def _bytes(self, tile: Sequence[int], chunks: Sequence[int]) -> int:
         """Return what the arrays of a tile take at most: one in the middle sees the most."""
+        if 0 in self.shape:
+            return 0
         region = []
         for n, t in zip(self.shape, tile, strict=True):
             begin = min(max((n - t) // 2, 0), max(n - t, 0))
-            region.append((begin, min(begin + t, n)))
-        whole = tuple((begin, max(end, begin + 1)) for begin, end in region)
-        if 0 in self.shape:
-            return 0
-        # The result counts twice: it is written into a mapped file, or encoded.
-        return self._does.bytes(whole, self._source.dtype) + math.prod(tile) * self.dtype.itemsize
+            region.append((begin, max(min(begin + t, n), begin + 1)))
+        source = self._source
+        read = [
+            min((part.size + c - 2) // c + 1, -(-n // c))
+            for part, c, n in zip(self._does.parts(tuple(region)), source.chunks, source.shape, strict=True)
+        ]
+        written = [-(-t // c) for t, c in zip(tile, chunks, strict=True)]
+        return self._does.bytes(tuple(region), source.dtype) + max(
+            math.prod(tile) * self.dtype.itemsize,  # the pages of a mapped file that it is written into
+            _coded(read, source.chunks, source.dtype),
+            _coded(written, chunks, self.dtype),
+        )
 
     def store(
         self,
@@ -366,6 +377,11 @@ def _record(to: StoredArray, notes: Journal | None, tiles: list[int]) -> None:
     if notes is not None and tiles:
         notes.add(tiles)
     tiles.clear()
+
+
+def _coded(counts: Sequence[int], chunks: Sequence[int], dtype: np.dtype[Any]) -> int:
+    """Return the bytes of so many chunks while they are decoded or encoded: as they are, and as stored."""
+    return 2 * min(math.prod(counts), _CHUNKS_AT_WORK) * math.prod(chunks) * dtype.itemsize
 
 
 def _worthwhile(axis: Any) -> int:
