@@ -8,6 +8,7 @@ import pickle
 import re
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -105,10 +106,10 @@ def check_call(call: Call) -> None:
     lazily = getattr(lazy, call.name)
     rng = call.rng()
     array = da.from_array(x, chunks_of(rng, x.shape))
-    if rng.random() < 0.5:  # chunks are to be computed; else they are there, and borders are joined
+    if rng.random() < 0.5:  # chunks are to be computed; else they are there, and have borders together
         array = array.map_blocks(np.copy, dtype=x.dtype, meta=array._meta)
-    share = rng.choice([_graph._JOINED, 0.1])  # of chunks as small as these few would be joined
-    with computing(call, 1), patch.object(_graph, "_JOINED", share):
+    share = rng.choice([_graph._SHARE, 0.1])  # few chunks as small as these would have some
+    with computing(call, 1), patch.object(_graph, "_SHARE", share):
         if isinstance(whole, Exception):
             with pytest.raises(type(whole)):
                 lazily(array, **given)
@@ -458,40 +459,42 @@ def test_tasks_of_a_block() -> None:
         assert not np.shares_memory(cut, chunk)  # a view would keep the chunk
 
 
-def test_borders_that_are_joined() -> None:
-    """Of chunks that are there those of many become one array, of which blocks read what they need."""
+def tasks_of(filtered: Any) -> dict[str, dict[Any, Any]]:
+    """The tasks of blocks ("") and of borders ("-borders")."""
+    tasks: dict[str, dict[Any, Any]] = {"": {}, "-borders": {}}
+    for key, task in layer_of(filtered).items():
+        if isinstance(key, tuple):
+            tasks[key[0].removeprefix(filtered.name)][key] = task
+    return tasks
+
+
+def test_borders_of_neighbours() -> None:
+    """Of chunks that are there one task cuts out those of many, and blocks read what they need of them."""
     x = np.random.default_rng(5).standard_normal((1200, 800)).astype(np.float32)
     image = da.from_array(x, chunks=100)
-    filtered = lazy.gaussian_filter(image, 1.0)  # four elements to each side
-    layer = layer_of(filtered)
-    kinds = Counter(str(key[0]).removeprefix(filtered.name) for key in layer if isinstance(key, tuple))
-    # An eighth of a chunk's 10,000 elements is less than the 1,664 of its borders: none are joined.
-    assert kinds == {"": 96, "-borders": 96}
-    with patch.object(_graph, "_JOINED", 0.6):  # 10,000 / 0.6 is what ten have: three along each axis
+    # An eighth of a chunk's 10,000 elements is less than the 1,664 of its borders.
+    tasks = tasks_of(lazy.gaussian_filter(image, 1.0))  # four elements to each side
+    assert (len(tasks[""]), len(tasks["-borders"])) == (96, 96)
+    with patch.object(_graph, "_SHARE", 0.6):  # 10,000 / 0.6 is what ten have: three along each axis
         filtered = lazy.gaussian_filter(image, 1.0)
-    layer = layer_of(filtered)
-    kinds = Counter(str(key[0]).removeprefix(filtered.name) for key in layer if isinstance(key, tuple))
-    assert kinds == {"": 96, "-borders": 96, "-joined": 4 * 3}
-    for key, task in layer.items():
-        if isinstance(key, tuple) and key[0] == filtered.name:
-            assert len([d for d in task.dependencies if str(d[0]).endswith("-joined")]) <= 4
-            assert not [d for d in task.dependencies if str(d[0]).endswith("-borders")]
-    assert_same_bits(filtered.compute(scheduler="synchronous"), ndimage.gaussian_filter(x, 1.0), "joined")
+    tasks = tasks_of(filtered)
+    assert (len(tasks[""]), len(tasks["-borders"])) == (96, 4 * 3)
+    assert all(len([d for d in task.dependencies if "borders" in str(d)]) <= 4 for task in tasks[""].values())
+    assert_same_bits(filtered.compute(scheduler="synchronous"), ndimage.gaussian_filter(x, 1.0), "together")
 
 
-def test_what_is_there() -> None:
-    """Borders of chunks that are still to be computed are not joined: more of them would be kept."""
+def test_borders_of_chunks_that_are_not_there() -> None:
+    """Each chunk has its own task, for those of many would keep many chunks in memory."""
     x = np.zeros((60, 60), np.float32)
-    with patch.object(_graph, "_JOINED", 0.1):
-        for image, joined in (
-            (da.from_array(x, chunks=20), True),
-            (da.from_array(x, chunks=20).persist(scheduler="synchronous"), True),
-            (da.from_array(x, chunks=20) + 1, False),
-            (da.zeros((60, 60), chunks=20), False),
-            (da.from_array(x, chunks=20).rechunk(15), False),
+    with patch.object(_graph, "_SHARE", 0.01):
+        for image, count in (
+            (da.from_array(x, chunks=20), 1),
+            (da.from_array(x, chunks=20).persist(scheduler="synchronous"), 1),
+            (da.from_array(x, chunks=20) + 1, 9),
+            (da.zeros((60, 60), chunks=20), 9),
+            (da.from_array(x, chunks=20).rechunk(15), 16),
         ):
-            layer = layer_of(lazy.gaussian_filter(image, 1.0))
-            assert joined == any(str(key[0]).endswith("-joined") for key in layer)
+            assert len(tasks_of(lazy.gaussian_filter(image, 1.0))["-borders"]) == count
 
 
 def test_no_borders_without_windows() -> None:
@@ -685,6 +688,36 @@ def test_on_a_cluster(client: Any, name: str, how: dict[str, Any]) -> None:
     whole = getattr(ndimage if name in ndimage.__all__ else fastconv, name)(x, **how)
     result = getattr(lazy, name)(da.from_array(x, (1, 4, 30, 20)), **how)
     assert_same_bits(result.compute(scheduler=client), whole, name)
+
+
+@pytest.mark.timeout(120)
+def test_borders_of_chunks_by_workers(client: Any) -> None:
+    """Of chunks that a worker holds one task cuts the borders out, there; of others each has its own."""
+    x = np.random.default_rng(5).standard_normal((96, 64)).astype(np.float32)
+
+    def slowly(chunk: Array) -> Array:
+        time.sleep(0.5)
+        return chunk
+
+    image = client.persist(da.from_array(x, chunks=32).map_blocks(np.copy, dtype=x.dtype))
+    distributed.wait(image)
+    waiting = client.persist(image.map_blocks(slowly, dtype=x.dtype))
+    holding = {key[1:]: by[0] for key, by in client.who_has(image).items()}
+    with patch.object(_graph, "_SHARE", 0.01):
+        filtered, later = lazy.gaussian_filter(image, 1.0), lazy.gaussian_filter(waiting, 1.0)
+    borders = tasks_of(filtered)["-borders"]
+    assert len(borders) == len(set(holding.values()))
+    for task in borders.values():
+        assert len({holding[key[1:]] for key in task.dependencies}) == 1
+    assert len(tasks_of(later)["-borders"]) == 6
+    whole = ndimage.gaussian_filter(x, 1.0)
+    assert_same_bits(later.compute(), whole, "later")
+    distributed.wait(waiting)
+    with patch.object(_graph, "_SHARE", 0.01):
+        now = lazy.gaussian_filter(waiting, 1.0)
+    assert now.name != later.name  # whose tasks are others
+    assert_same_bits(now.compute(), whole, "now")
+    assert_same_bits(filtered.compute(), whole, "before")
 
 
 @pytest.mark.timeout(120)

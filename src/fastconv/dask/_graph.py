@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterator, Sequence
-from itertools import chain, product
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise, product
 from typing import Any, TypeAlias
 
 import dask
@@ -14,9 +15,9 @@ from dask._task_spec import DataNode, Task, TaskRef
 
 from .. import runtime
 from .._arrays import Array
-from .._parts import Mosaic, Operation, Region, size_of
+from .._parts import Mosaic, Operation, Region, Run, size_of
 
-__all__ = ["Chunks", "tasks", "threads_of_task"]
+__all__ = ["Chunks", "Key", "tasks", "threads_of_task"]
 
 Chunks: TypeAlias = tuple[tuple[int, ...], ...]
 Key: TypeAlias = tuple[Any, ...]
@@ -26,23 +27,30 @@ Piece: TypeAlias = tuple[int, Region, int | None]
 None: the source is a chunk, and all of that.
 """
 
-_JOINED = 8  # of a chunk's bytes, that part of borders is joined: as little goes to workers that need less
+_SHARE = (
+    8  # of a chunk is the most that borders have that travel together, to workers that need less of them, too
+)
 
 
 def tasks(
-    does: Operation, name: str, chunks: Chunks, source: str, source_chunks: Chunks, *, joined: bool
+    does: Operation, name: str, chunks: Chunks, source: str, source_chunks: Chunks, places: dict[Key, str]
 ) -> dict[Any, Any]:
-    """Return the tasks: one for each block of the result, and for each chunk one that cuts its borders out.
+    """Return the tasks: one for each block of the result, and others that cut the borders of chunks out.
 
     A task that needs most of a chunk takes it whole. Of others it takes what was cut out: that alone travels
     between workers and stays in memory.
 
-    If borders are joined, those of chunks that lie together become one array: blocks then depend on few, and
-    workers send few messages, but wait for more chunks. That is for chunks that are in memory anyway.
+    Chunks of which `places` says that they lie at the same place, and that are neighbours, have one task for
+    their borders: tasks and messages take longer than what they do. To wait for chunks that are still to be
+    computed, and hold them, would take memory, so any other has one of its own.
     """
     starts, ends = _starts(source_chunks), _starts(chunks)
+    along = [
+        [_needed(axis.part(*run).runs, start) for run in pairwise(end)]
+        for axis, start, end in zip(does.axes, starts, ends, strict=True)
+    ]
     needed = {
-        block: list(_needed(does, _region(ends, block), starts))
+        block: [_crossed(runs) for runs in product(*(axis[i] for axis, i in zip(along, block, strict=True)))]
         for block in product(*(range(len(each)) for each in chunks))
     }
     borders: dict[Key, dict[Region, None]] = {}  # in the order in which they are cut out
@@ -52,29 +60,24 @@ def tasks(
 
     shared = f"{name}-operation"
     graph: dict[Any, Any] = {shared: DataNode(shared, does)}
-    places: dict[tuple[Key, Region], tuple[TaskRef, int]] = {}
-    for group in _groups(borders, source_chunks) if joined else ([chunk] for chunk in borders):
-        cut = []
-        for chunk in group:
-            key = (f"{name}-borders", *chunk)
-            at = tuple(begin for begin, _ in _region(starts, chunk))
-            graph[key] = Task(key, _cut_out, TaskRef((source, *chunk)), at, tuple(borders[chunk]))
-            cut.append(TaskRef(key))
-        whole = cut[0]
-        if len(cut) > 1:
-            key = (f"{name}-joined", *group[0])
-            graph[key] = Task(key, _joined, *cut)
-            whole = TaskRef(key)
+    cut: dict[tuple[Key, Region], tuple[TaskRef, int]] = {}  # by which task, and where it is in its result
+    for group in _groups(borders, source_chunks, places):
+        key = (f"{name}-borders", *group[0])
+        parts = []
         first = 0
-        for place in ((chunk, part) for chunk in group for part in borders[chunk]):
-            places[place] = whole, first
-            first += size_of(place[1])
+        for chunk in group:
+            at = _region(starts, chunk)
+            for part in borders[chunk]:
+                cut[chunk, part] = TaskRef(key), first
+                first += size_of(part)
+            parts.append([_within(part, at) for part in borders[chunk]])
+        graph[key] = Task(key, _cut_out, parts, *(TaskRef((source, *chunk)) for chunk in group))
 
-    for block, parts in needed.items():
+    for block, of_block in needed.items():
         sources: dict[TaskRef, int] = {}
         pieces: list[Piece] = []
-        for chunk, part in parts:
-            ref, begins = places.get((chunk, part), (TaskRef((source, *chunk)), None))
+        for chunk, part in of_block:
+            ref, begins = cut.get((chunk, part), (TaskRef((source, *chunk)), None))
             region = _region(starts, chunk) if begins is None else part
             pieces.append((sources.setdefault(ref, len(sources)), region, begins))
         key = (name, *block)
@@ -83,33 +86,36 @@ def tasks(
     return graph
 
 
-def _groups(borders: dict[Key, dict[Region, None]], chunks: Chunks) -> Iterator[list[Key]]:
-    """Put chunks together that lie together: as many as leave their borders much smaller than a chunk."""
+def _groups(
+    borders: dict[Key, dict[Region, None]], chunks: Chunks, places: dict[Key, str]
+) -> Iterable[list[Key]]:
+    """Put neighbours at the same place together: as many as have borders much smaller than a chunk."""
     axes = sum(len(each) > 1 for each in chunks)
     of_chunk = max((sum(map(size_of, parts)) for parts in borders.values()), default=1)
-    most = int(
-        (np.prod([max(each) for each in chunks], dtype=float) / (_JOINED * of_chunk)) ** (1 / max(axes, 1))
-    )
+    elements = np.prod([max(each) for each in chunks], dtype=float)
+    most = int((elements / (_SHARE * of_chunk)) ** (1 / max(axes, 1)))
     # Groups of like extents along each axis.
     extents = [-(-len(each) // -(-len(each) // max(most, 1))) for each in chunks]
-    groups: dict[Key, list[Key]] = {}
+    groups: dict[Any, list[Key]] = {}
     for chunk in borders:
-        groups.setdefault(tuple(i // n for i, n in zip(chunk, extents, strict=True)), []).append(chunk)
-    yield from groups.values()
+        place = places.get(chunk)
+        group = tuple(i // n for i, n in zip(chunk, extents, strict=True))
+        groups.setdefault(chunk if place is None else (place, group), []).append(chunk)
+    return groups.values()
 
 
-def _needed(does: Operation, region: Region, starts: Sequence[Sequence[int]]) -> Iterator[tuple[Key, Region]]:
-    """Tell which part of which chunk a part of the result needs."""
-    axes = []
-    for part, start in zip(does.parts(region), starts, strict=True):
-        found = []
-        for begin, end in part.runs:
-            first = int(np.searchsorted(start, begin, "right")) - 1
-            last = int(np.searchsorted(start, end, "left"))
-            found += [(i, (max(begin, start[i]), min(end, start[i + 1]))) for i in range(first, last)]
-        axes.append([(i, run) for i, run in found if run[0] < run[1]])
-    for each in product(*axes):
-        yield tuple(i for i, _ in each), tuple(run for _, run in each)
+def _needed(runs: Sequence[Run], starts: Sequence[int]) -> list[tuple[int, Run]]:
+    """Return which chunks of an axis have parts of these runs, and which."""
+    found = []
+    for begin, end in runs:
+        first, last = bisect_right(starts, begin) - 1, bisect_left(starts, end)
+        found += [(i, (max(begin, starts[i]), min(end, starts[i + 1]))) for i in range(first, last)]
+    return [(i, run) for i, run in found if run[0] < run[1]]
+
+
+def _crossed(runs: Sequence[tuple[int, Run]]) -> tuple[Key, Region]:
+    """Return the chunk that is the one of all axes, and its part."""
+    return tuple(i for i, _ in runs), tuple(run for _, run in runs)
 
 
 def _starts(chunks: Chunks) -> list[list[int]]:
@@ -121,16 +127,15 @@ def _region(starts: Sequence[Sequence[int]], block: Key) -> Region:
     return tuple((start[i], start[i + 1]) for start, i in zip(starts, block, strict=True))
 
 
-def _cut_out(chunk: Array, at: tuple[int, ...], regions: Sequence[Region]) -> Array:
-    """Return parts of a chunk that begins there, one behind the other: one array travels faster than many."""
-    parts = [
-        chunk[tuple(slice(b - a, e - a) for (b, e), a in zip(region, at, strict=True))] for region in regions
-    ]
-    return np.concatenate([part.ravel() for part in parts])
+def _within(part: Region, chunk: Region) -> tuple[slice, ...]:
+    return tuple(slice(begin - at, end - at) for (begin, end), (at, _) in zip(part, chunk, strict=True))
 
 
-def _joined(*cut: Array) -> Array:
-    return np.concatenate(cut)
+def _cut_out(parts: Sequence[Sequence[tuple[slice, ...]]], *chunks: Array) -> Array:
+    """Return parts of chunks, one behind the other: one array travels faster than many."""
+    return np.concatenate(
+        [chunk[part].ravel() for chunk, of_chunk in zip(chunks, parts, strict=True) for part in of_chunk]
+    )
 
 
 def _computed(does: Operation, region: Region, pieces: Sequence[Piece], *sources: Array) -> Array:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import DataNode, GraphNode
+from dask._task_spec import DataNode
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from numpy.typing import ArrayLike
 
 from .._arrays import Array
 from .._parts import Operation, documented, operation
-from ._graph import Chunks, tasks
+from ._graph import Chunks, Key, tasks
+
+if TYPE_CHECKING:
+    from distributed import Future
 
 __all__ = ["lazily"]
 
@@ -69,8 +73,9 @@ def _applied(does: Operation, x: da.Array) -> da.Array:
     chunks: Chunks = tuple(
         _cut(axis.output_of, axis.outputs, each) for axis, each in zip(does.axes, x.chunks, strict=True)
     )
-    name = f"{does.name}-{tokenize(x.name, does)}"
-    blocks = tasks(does, name, chunks, x.name, x.chunks, joined=_is_there(x))
+    places = _places(x)
+    name = f"{does.name}-{tokenize(x.name, does, places)}"  # for tasks of the same names have to be the same
+    blocks = tasks(does, name, chunks, x.name, x.chunks, places)
     graph = HighLevelGraph.from_collections(name, blocks, dependencies=cast(Any, [x]))
     return da.Array(graph, name, chunks, meta=np.empty((0,) * len(chunks), does.dtype))
 
@@ -82,9 +87,22 @@ def _cut(output_of: Callable[[int], int], outputs: int, chunks: Sequence[int]) -
     return extents or (outputs,)
 
 
-def _is_there(x: da.Array) -> bool:
-    """Tell whether an array is in memory, or will be: whatever is made of it, nothing of it is to compute."""
+def _places(x: da.Array) -> dict[Key, str]:
+    """Return where chunks are that are in memory: by which worker, or here."""
     layer = x.dask.layers.get(x.name)
-    return isinstance(layer, MaterializedLayer) and not any(
-        isinstance(node, tuple | GraphNode) and not isinstance(node, DataNode) for node in layer.values()
-    )
+    if not isinstance(layer, MaterializedLayer):
+        return {}
+    nodes = {key[1:]: node for key, node in layer.items() if isinstance(key, tuple) and key[0] == x.name}
+    distributed = sys.modules.get("distributed")
+    if distributed is not None and all(isinstance(node, distributed.Future) for node in nodes.values()):
+        return _workers_of(nodes)
+    return {chunk: "here" for chunk, node in nodes.items() if isinstance(node, DataNode | np.ndarray)}
+
+
+def _workers_of(futures: dict[Key, Future[Any]]) -> dict[Key, str]:
+    client = next(iter(futures.values())).client
+    if client.asynchronous or client.status != "running":
+        return {}
+    holding = client.who_has(list(futures.values()))
+    workers = {chunk: holding.get(future.key, ()) for chunk, future in futures.items()}
+    return {chunk: by[0] for chunk, by in workers.items() if by}
