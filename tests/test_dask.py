@@ -48,7 +48,7 @@ import dask.array as da
 import distributed
 
 import fastconv.dask as lazy
-from fastconv.dask import _graph
+from fastconv.dask import _graph, _lazily
 from fastconv.dask._lazily import lazily
 
 # Arrays with infinities are among those that are drawn, and NumPy adds some of them up.
@@ -106,10 +106,11 @@ def check_call(call: Call) -> None:
     lazily = getattr(lazy, call.name)
     rng = call.rng()
     array = da.from_array(x, chunks_of(rng, x.shape))
-    if rng.random() < 0.5:  # chunks are to be computed; else they are there, and have borders together
-        array = array.map_blocks(np.copy, dtype=x.dtype, meta=array._meta)
-    share = rng.choice([_graph._SHARE, 0.1])  # few chunks as small as these would have some
-    with computing(call, 1), patch.object(_graph, "_SHARE", share):
+    # Chunks lie at three places, or who knows where; few as small as these would have their borders together.
+    places = {chunk: str(rng.integers(3)) for chunk in np.ndindex(array.numblocks) if rng.random() < 0.8}
+    given_places = patch.object(_lazily, "_places", lambda x: places if rng.random() < 0.5 else {})
+    share = rng.choice([_graph._SHARE, 0.1])
+    with computing(call, 1), given_places, patch.object(_graph, "_SHARE", share):
         if isinstance(whole, Exception):
             with pytest.raises(type(whole)):
                 lazily(array, **given)
@@ -468,33 +469,33 @@ def tasks_of(filtered: Any) -> dict[str, dict[Any, Any]]:
     return tasks
 
 
-def test_borders_of_neighbours() -> None:
-    """Of chunks that are there one task cuts out those of many, and blocks read what they need of them."""
+def test_borders_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One task cuts those of chunks out that lie at the same place, and blocks read what they need."""
     x = np.random.default_rng(5).standard_normal((1200, 800)).astype(np.float32)
     image = da.from_array(x, chunks=100)
-    # An eighth of a chunk's 10,000 elements is less than the 1,664 of its borders.
-    tasks = tasks_of(lazy.gaussian_filter(image, 1.0))  # four elements to each side
-    assert (len(tasks[""]), len(tasks["-borders"])) == (96, 96)
-    with patch.object(_graph, "_SHARE", 0.6):  # 10,000 / 0.6 is what ten have: three along each axis
-        filtered = lazy.gaussian_filter(image, 1.0)
-    tasks = tasks_of(filtered)
-    assert (len(tasks[""]), len(tasks["-borders"])) == (96, 4 * 3)
-    assert all(len([d for d in task.dependencies if "borders" in str(d)]) <= 4 for task in tasks[""].values())
-    assert_same_bits(filtered.compute(scheduler="synchronous"), ndimage.gaussian_filter(x, 1.0), "together")
-
-
-def test_borders_of_chunks_that_are_not_there() -> None:
-    """Each chunk has its own task, for those of many would keep many chunks in memory."""
-    x = np.zeros((60, 60), np.float32)
-    with patch.object(_graph, "_SHARE", 0.01):
-        for image, count in (
-            (da.from_array(x, chunks=20), 1),
-            (da.from_array(x, chunks=20).persist(scheduler="synchronous"), 1),
-            (da.from_array(x, chunks=20) + 1, 9),
-            (da.zeros((60, 60), chunks=20), 9),
-            (da.from_array(x, chunks=20).rechunk(15), 16),
-        ):
-            assert len(tasks_of(lazy.gaussian_filter(image, 1.0))["-borders"]) == count
+    every = list(np.ndindex(image.numblocks))
+    for place, share, count in (
+        (
+            lambda chunk: "one",
+            8,
+            96,
+        ),  # an eighth of a chunk's 10,000 elements is less than the 1,664 of its borders
+        (lambda chunk: "one", 0.6, 4 * 3),  # 10,000 / 0.6 is what ten have: three along each axis
+        (lambda chunk: None, 0.6, 96),
+        (lambda chunk: str(chunk[1] // 4), 0.01, 2),  # neighbours all, at two places
+        (lambda chunk: str(sum(chunk) % 2), 0.6, 2 * 4 * 3),
+    ):
+        places = {chunk: place(chunk) for chunk in every if place(chunk) is not None}
+        monkeypatch.setattr(_lazily, "_places", lambda image, places=places: places)
+        monkeypatch.setattr(_graph, "_SHARE", share)
+        filtered = lazy.gaussian_filter(image, 1.0)  # four elements to each side
+        tasks = tasks_of(filtered)
+        assert (len(tasks[""]), len(tasks["-borders"])) == (96, count)
+        for task in tasks[""].values():
+            assert len([d for d in task.dependencies if "borders" in str(d)]) <= min(count, 8)
+        assert_same_bits(
+            filtered.compute(scheduler="synchronous"), ndimage.gaussian_filter(x, 1.0), "together"
+        )
 
 
 def test_no_borders_without_windows() -> None:

@@ -40,9 +40,9 @@ def tasks(
     A task that needs most of a chunk takes it whole. Of others it takes what was cut out: that alone travels
     between workers and stays in memory.
 
-    Chunks of which `places` says that they lie at the same place, and that are neighbours, have one task for
-    their borders: tasks and messages take longer than what they do. To wait for chunks that are still to be
-    computed, and hold them, would take memory, so any other has one of its own.
+    Neighbours that `places` says to lie at the same place have one task for their borders: tasks and messages
+    take longer than what they do. To wait for chunks that are still to be computed, and hold them, would take
+    memory, so any other has one of its own.
     """
     starts, ends = _starts(source_chunks), _starts(chunks)
     along = [

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import DataNode
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from numpy.typing import ArrayLike
@@ -88,18 +87,17 @@ def _cut(output_of: Callable[[int], int], outputs: int, chunks: Sequence[int]) -
 
 
 def _places(x: da.Array) -> dict[Key, str]:
-    """Return where chunks are that are in memory: by which worker, or here."""
-    layer = x.dask.layers.get(x.name)
-    if not isinstance(layer, MaterializedLayer):
+    """Return which worker of a cluster holds a chunk, of those that are computed."""
+    layer, distributed = x.dask.layers.get(x.name), sys.modules.get("distributed")
+    if distributed is None or not isinstance(layer, MaterializedLayer):
         return {}
-    nodes = {key[1:]: node for key, node in layer.items() if isinstance(key, tuple) and key[0] == x.name}
-    distributed = sys.modules.get("distributed")
-    if distributed is not None and all(isinstance(node, distributed.Future) for node in nodes.values()):
-        return _workers_of(nodes)
-    return {chunk: "here" for chunk, node in nodes.items() if isinstance(node, DataNode | np.ndarray)}
-
-
-def _workers_of(futures: dict[Key, Future[Any]]) -> dict[Key, str]:
+    futures: dict[Key, Future[Any]] = {
+        key[1:]: node
+        for key, node in layer.items()
+        if isinstance(key, tuple) and key[0] == x.name and isinstance(node, distributed.Future)
+    }
+    if not futures:
+        return {}
     client = next(iter(futures.values())).client
     if client.asynchronous or client.status != "running":
         return {}
