@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from .._results import as_array
 from ..conv import conv1d, conv2d, conv3d
 from .axes import AxisPart
 from .operation import Operation
-from .windows import CONVS, Windows, described
+from .windows import CONVS, Windows, arguments_of, described
 
 __all__ = ["CONVOLUTIONS", "conv_operation"]
 
@@ -60,12 +59,7 @@ def conv_operation(
 ) -> Operation:
     """Return what a convolution does to an array of that shape and dtype."""
     rank = CONVOLUTIONS[function]
-    bound = inspect.signature(function).bind(None, *args, **kwargs)
-    bound.apply_defaults()
-    given = bound.arguments
-    del given["input"]
-    if given.pop("out") is not None:
-        raise TypeError("out is an array, expected None: the result is computed in parts")
+    given = arguments_of(function, *args, **kwargs)
     weight, bias = as_array(given.pop("weight"), "weight"), given.pop("bias")
     bias = None if bias is None else as_array(bias, "bias")
     batched = len(shape) == rank + 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ..lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from ..pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .axes import AxisPart
 from .operation import Operation
-from .windows import Pair, Windows, described
+from .windows import Pair, Windows, arguments_of, described
 
 __all__ = ["POOLS", "pool_operation"]
 
@@ -59,12 +58,7 @@ def pool_operation(
 ) -> Operation:
     """Return what a pool does to an array of that shape and dtype."""
     rank = POOLS[function]
-    bound = inspect.signature(function).bind(None, *args, **kwargs)
-    bound.apply_defaults()
-    given = bound.arguments
-    del given["input"]
-    if given.pop("out") is not None:
-        raise TypeError("out is an array, expected None: the result is computed in parts")
+    given = arguments_of(function, *args, **kwargs)
     if given.get("return_indices"):
         raise ValueError("return_indices is True, expected False: the result is computed in parts")
     outputs = _fastconv.pool_output_shape(

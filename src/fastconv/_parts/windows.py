@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from .. import _fastconv
 from ..conv import Conv1d, Conv2d, Conv3d
 from .axes import Axis, AxisPart, WholeAxis, WindowedAxis
 
-__all__ = ["CONVS", "Pair", "Windows", "described"]
+__all__ = ["CONVS", "Pair", "Windows", "arguments_of", "described"]
 
 CONVS = {1: Conv1d, 2: Conv2d, 3: Conv3d}
 Pair = tuple[int, int]
@@ -89,6 +90,17 @@ class Windows:
             (before if part.before else 0, after if part.after else 0)
             for part, (before, after) in zip(spatial, self.padding, strict=True)
         )
+
+
+def arguments_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Return the arguments of a call but its input, with defaults; in parts there is no `out`."""
+    bound = inspect.signature(function).bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    given = bound.arguments
+    del given["input"]
+    if given.pop("out") is not None:
+        raise TypeError("out is an array, expected None: the result is computed in parts")
+    return given
 
 
 def described(
