@@ -285,6 +285,14 @@ def test_results_are_fresh() -> None:
     assert not np.may_share_memory(fastconv.max_pool2d(x, 1), x)
 
 
+def test_results_that_cannot_be() -> None:
+    """NumPy's error, which says that the array is too large."""
+    image = np.broadcast_to(np.int8(0), (2**31, 2**31))
+    for function in (ndimage.uniform_filter, ndimage.sobel):
+        with pytest.raises(ValueError, match="array is too big"):
+            function(image, output="float64")
+
+
 @pytest.mark.parametrize(("extent", "begins"), [(600, 64), (1100, 2 << 20)])
 def test_where_large_results_begin(extent: int, begins: int) -> None:
     """With a cache line, and with a huge page where there are such."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from ._arrays import Array
 __all__ = ["as_array", "check_out", "empty", "resident", "result_array"]
 
 _ARRAYS = ("__array__", "__array_interface__", "__array_struct__")
-_HUGE_PAGE = 2 << 20
+_HUGE_PAGE = 2 << 20  # as in csrc/python/arguments.cpp
 _LARGE = 1 << 20  # bytes: below, NumPy's own call is faster by more than its memory is slower
 
 
@@ -34,7 +35,7 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """Return a new array, in native byte order; a large one lies where the compiled module's results do."""
     dtype = dtype.newbyteorder("=")
     bytes = math.prod(shape) * dtype.itemsize
-    if bytes < _LARGE:
+    if not _LARGE <= bytes <= sys.maxsize:  # of more than can be, NumPy says so
         return np.empty(shape, dtype)
     return _fastconv.memory(bytes).view(dtype).reshape(shape)
 
