@@ -108,9 +108,13 @@ def check_call(call: Call) -> None:
     array = da.from_array(x, chunks_of(rng, x.shape))
     # Chunks lie at three places, or who knows where; few as small as these would have their borders together.
     places = {chunk: str(rng.integers(3)) for chunk in np.ndindex(array.numblocks) if rng.random() < 0.8}
-    given_places = patch.object(_lazily, "_places", lambda x: places if rng.random() < 0.5 else {})
+    places = places if rng.random() < 0.5 else {}
     share = rng.choice([_graph._SHARE, 0.1])
-    with computing(call, 1), given_places, patch.object(_graph, "_SHARE", share):
+    with (
+        computing(call, 1),
+        patch.object(_lazily, "_places", lambda x: places),
+        patch.object(_graph, "_SHARE", share),
+    ):
         if isinstance(whole, Exception):
             with pytest.raises(type(whole)):
                 lazily(array, **given)
@@ -475,11 +479,8 @@ def test_borders_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     image = da.from_array(x, chunks=100)
     every = list(np.ndindex(image.numblocks))
     for place, share, count in (
-        (
-            lambda chunk: "one",
-            8,
-            96,
-        ),  # an eighth of a chunk's 10,000 elements is less than the 1,664 of its borders
+        # An eighth of a chunk's 10,000 elements is less than the 1,664 of its borders.
+        (lambda chunk: "one", 8, 96),
         (lambda chunk: "one", 0.6, 4 * 3),  # 10,000 / 0.6 is what ten have: three along each axis
         (lambda chunk: None, 0.6, 96),
         (lambda chunk: str(chunk[1] // 4), 0.01, 2),  # neighbours all, at two places

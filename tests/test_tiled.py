@@ -493,6 +493,10 @@ result.store(output, memory={memory})
 print(peak() - before, tiling.memory, int(np.prod(tiling.counts)))
 """
 
+tells_memory = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the system tells no process's memory"
+)
+
 # Of a process that is measured: stacks and workspaces of two threads, tables, pages that are read ahead.
 ALLOWANCE = 12 * 2**20
 
@@ -507,7 +511,7 @@ def check_memory(folder: Path, shape: tuple[int, ...], call: str, memory: int, *
     assert int(taken) <= int(planned) + ALLOWANCE
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
+@tells_memory
 @pytest.mark.parametrize(
     ("shape", "call", "memory"),
     [
@@ -528,20 +532,21 @@ def test_memory_is_as_planned(tmp_path: Path, shape: tuple[int, ...], call: str,
     check_memory(tmp_path, shape, call, memory, opened=opened, created=created)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
+@tells_memory
 def test_memory_of_narrow_tiles_is_as_planned(tmp_path: Path) -> None:
     """Of a memory map the system shows more around what is read."""
     pytest.importorskip("zarr")
     shape = (2000, 40_000)
     with (tmp_path / "input").open("wb") as file:
         file.truncate(4 * prod(shape))
-    created = "__import__('zarr').create_array(path, shape=shape, dtype='f4', chunks=(500, 500))"
     opened = "np.memmap(path, np.float32, 'r', shape=tuple(shape))"
-    created = f"np.memmap(path, np.float32, 'w+', shape=tuple(shape)) if path == 'little' else {created}"
+    mapped = "np.memmap(path, np.float32, 'w+', shape=tuple(shape))"
+    stored = "__import__('zarr').create_array(path, shape=shape, dtype='f4', chunks=(500, 500))"
+    created = f"{mapped} if path == 'little' else {stored}"  # the little one is read as a map
     check_memory(tmp_path, shape, "tiled.gaussian_filter(x, 2.0)", 60 * 10**6, opened=opened, created=created)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no process's memory")
+@tells_memory
 @pytest.mark.parametrize("chunk", [250, 1000])
 @pytest.mark.parametrize("kind", ["zarr", "zarr, compressed", "hdf5, compressed"])
 def test_memory_of_chunks_is_as_planned(tmp_path: Path, kind: str, chunk: int) -> None:

@@ -15,11 +15,11 @@ from .axes import Run
 from .convolution import CONVOLUTIONS, conv_operation
 from .documentation import documented
 from .filters import filter_operation
-from .operation import Operation, Region, Source, size_of
+from .operation import Operation, Region, Source, size_of, within
 from .pooling import POOLS, pool_operation
 from .sources import Mosaic
 
-__all__ = ["Mosaic", "Operation", "Region", "Run", "Source", "documented", "operation", "size_of"]
+__all__ = ["Mosaic", "Operation", "Region", "Run", "Source", "documented", "operation", "size_of", "within"]
 
 
 def operation(

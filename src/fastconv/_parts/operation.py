@@ -14,7 +14,7 @@ from .._arrays import Array
 from .._results import empty, resident
 from .axes import Axis, AxisPart, Run
 
-__all__ = ["Call", "Operation", "Region", "Source", "size_of"]
+__all__ = ["Call", "Operation", "Region", "Source", "size_of", "within"]
 
 Region: TypeAlias = tuple[Run, ...]
 """A part of an array: from where to where, along each axis."""
@@ -70,7 +70,7 @@ class Operation:
             return self.compute(region, source)
         result = empty([end - begin for begin, end in region], self.dtype)
         for block in _blocks(region, self.axes, result.itemsize):
-            result[_within(block, region)] = self._computed(block, source)
+            result[within(block, region)] = self._computed(block, source)
         return result
 
     def bytes(self, region: Region, dtype: np.dtype[Any]) -> int:
@@ -101,9 +101,9 @@ class Operation:
         result = self.call(values, ())
         if held != region:
             part, result = result, empty([end - begin for begin, end in region], self.dtype)
-            result[_within(right, region)] = part[_within(right, held)]
+            result[within(right, region)] = part[within(right, held)]
         for box in _around(right, region):
-            result[_within(box, region)] = self._computed(box, source)
+            result[within(box, region)] = self._computed(box, source)
         return result
 
 
@@ -112,7 +112,8 @@ def size_of(region: Region) -> int:
     return math.prod(max(end - begin, 0) for begin, end in region)
 
 
-def _within(inner: Region, outer: Region) -> tuple[slice, ...]:
+def within(inner: Region, outer: Region) -> tuple[slice, ...]:
+    """Return where a region lies in an array that holds a larger one."""
     return tuple(slice(b - o, e - o) for (b, e), (o, _) in zip(inner, outer, strict=True))
 
 

@@ -15,7 +15,7 @@ from dask._task_spec import DataNode, Task, TaskRef
 
 from .. import runtime
 from .._arrays import Array
-from .._parts import Mosaic, Operation, Region, Run, size_of
+from .._parts import Mosaic, Operation, Region, Run, size_of, within
 
 __all__ = ["Chunks", "Key", "tasks", "threads_of_task"]
 
@@ -24,12 +24,11 @@ Key: TypeAlias = tuple[Any, ...]
 Piece: TypeAlias = tuple[int, Region, int | None]
 """What a block reads: in which of its sources it lies, what it is of the input, and where it begins there.
 
-None: the source is a chunk, and all of that.
+None: the source is that chunk, whole.
 """
 
-_SHARE = (
-    8  # of a chunk is the most that borders have that travel together, to workers that need less of them, too
-)
+# Of a chunk, the most that borders have which travel together: workers that need less of them get all.
+_SHARE = 8
 
 
 def tasks(
@@ -70,7 +69,7 @@ def tasks(
             for part in borders[chunk]:
                 cut[chunk, part] = TaskRef(key), first
                 first += size_of(part)
-            parts.append([_within(part, at) for part in borders[chunk]])
+            parts.append([within(part, at) for part in borders[chunk]])
         graph[key] = Task(key, _cut_out, parts, *(TaskRef((source, *chunk)) for chunk in group))
 
     for block, of_block in needed.items():
@@ -125,10 +124,6 @@ def _starts(chunks: Chunks) -> list[list[int]]:
 
 def _region(starts: Sequence[Sequence[int]], block: Key) -> Region:
     return tuple((start[i], start[i + 1]) for start, i in zip(starts, block, strict=True))
-
-
-def _within(part: Region, chunk: Region) -> tuple[slice, ...]:
-    return tuple(slice(begin - at, end - at) for (begin, end), (at, _) in zip(part, chunk, strict=True))
 
 
 def _cut_out(parts: Sequence[Sequence[tuple[slice, ...]]], *chunks: Array) -> Array:

@@ -155,8 +155,8 @@ class TiledArray:
             return 0
         region = []
         for n, t in zip(self.shape, tile, strict=True):
-            begin = min(max((n - t) // 2, 0), max(n - t, 0))
-            region.append((begin, max(min(begin + t, n), begin + 1)))
+            begin = max((n - t) // 2, 0)
+            region.append((begin, min(begin + t, n)))
         source = self._source
         read = [
             min((part.size + c - 2) // c + 1, -(-n // c))
